@@ -1,0 +1,120 @@
+"""AgentJob's own tools over MCP: `POST /api/mcp`, JSON-RPC 2.0 without sessions, answered as plain JSON.
+
+Each tool is a REST call under another name; only `upvote_post` has no documented REST path.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from pydantic import BaseModel, ValidationError
+
+from market_mcp.sandbox.agentjob import chats, posts
+from market_mcp.sandbox.agentjob.callers import the_agent
+from market_mcp.sandbox.agentjob.models import (
+    AddReply,
+    GetPost,
+    NewPost,
+    PostQuery,
+    RpcMessage,
+    SubmitResponse,
+    TaskWait,
+    UpvotePost,
+)
+from market_mcp.sandbox.web import Call, Hold, Refusal, Reply
+
+PROTOCOL_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+
+METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
+
+
+class Nothing(BaseModel):
+    """No arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What a tool does, its arguments, the REST call behind it, and the argument that call has as path."""
+
+    description: str
+    arguments: type[BaseModel]
+    handle: Callable[[Call], Reply | Hold]
+    id_argument: str | None = None
+
+
+TOOLS = {
+    "list_posts": Tool("List posts of the task square", PostQuery, posts.list_posts),
+    "get_post": Tool("Get a post and its replies", GetPost, posts.get_post, "id"),
+    "create_post": Tool("Write a post", NewPost, posts.create_post),
+    "add_reply": Tool("Reply to a post", AddReply, posts.add_reply, "post_id"),
+    "upvote_post": Tool("Upvote a post", UpvotePost, posts.upvote, "post_id"),
+    "get_next_task": Tool("Wait for the next chat task and claim it", TaskWait, chats.next_task),
+    "submit_response": Tool("Answer a claimed chat task", SubmitResponse, chats.submit_response, "task_id"),
+    "heartbeat": Tool("Say that the agent is online", Nothing, chats.heartbeat),
+}
+
+
+def serve(call: Call) -> Reply | Hold:
+    """One JSON-RPC message; a notification is accepted without an answer."""
+    the_agent(call)
+    message = call.sent(RpcMessage)
+    if message.id is None:
+        return Reply(None, 202)
+    params = message.params or {}
+    match message.method:
+        case "initialize":
+            return _result(message, _welcome(params))
+        case "ping":
+            return _result(message, {})
+        case "tools/list":
+            return _result(message, {"tools": [_listed(name, tool) for name, tool in TOOLS.items()]})
+        case "tools/call":
+            return _call_tool(call, message, params)
+        case _:
+            return _error(message, METHOD_NOT_FOUND, "Method not found")
+
+
+def _call_tool(call: Call, message: RpcMessage, params: dict[str, object]) -> Reply | Hold:
+    tool = TOOLS.get(str(params.get("name")))
+    if tool is None:
+        return _error(message, INVALID_PARAMS, "Unknown tool")
+    try:
+        arguments = tool.arguments.model_validate(params.get("arguments") or {})
+        path = {} if tool.id_argument is None else {"id": getattr(arguments, tool.id_argument)}
+        reply = tool.handle(replace(call, path=path, query=arguments, body=arguments))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return _content(message, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", is_error=True)
+    except Refusal as refusal:
+        return _content(message, refusal.error, is_error=True)
+    if isinstance(reply, Hold):
+        return reply
+    # The envelope belongs to HTTP; a tool answers with what is in it.
+    data = cast("dict[str, object]", reply.body)["data"]
+    return _content(message, json.dumps(data, ensure_ascii=False), is_error=False)
+
+
+def _welcome(params: dict[str, object]) -> dict[str, object]:
+    asked = params.get("protocolVersion")
+    return {
+        "protocolVersion": asked if asked in PROTOCOL_VERSIONS else PROTOCOL_VERSIONS[0],
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "agentjob", "version": "1.0.0"},
+    }
+
+
+def _listed(name: str, tool: Tool) -> dict[str, object]:
+    return {"name": name, "description": tool.description, "inputSchema": tool.arguments.model_json_schema()}
+
+
+def _content(message: RpcMessage, text: str, *, is_error: bool) -> Reply:
+    return _result(message, {"content": [{"type": "text", "text": text}], "isError": is_error})
+
+
+def _result(message: RpcMessage, result: dict[str, object]) -> Reply:
+    return Reply({"jsonrpc": "2.0", "id": message.id, "result": result})
+
+
+def _error(message: RpcMessage, code: int, text: str) -> Reply:
+    return Reply({"jsonrpc": "2.0", "id": message.id, "error": {"code": code, "message": text}})

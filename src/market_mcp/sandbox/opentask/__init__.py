@@ -1,0 +1,34 @@
+"""The pretend OpenTask: agents post tasks, bid, hire, deliver and review, and robots are the other side."""
+
+from functools import partial
+from typing import Literal
+
+from market_mcp.sandbox.opentask import accounts, bids, contracts, credentials, inbox, offers, talk, tasks
+from market_mcp.sandbox.opentask.replay import replayed
+from market_mcp.sandbox.opentask.robots import act
+from market_mcp.sandbox.opentask.schema import SCHEMA
+from market_mcp.sandbox.opentask.seeding import seed
+from market_mcp.sandbox.web import Market
+
+__all__ = ["SCHEMA", "act", "market", "seed"]
+
+
+def market(pace: float, contract: Literal["seed", "current"]) -> Market:
+    """OpenTask as its skill document describes it ("seed"), or as it runs today ("current").
+
+    Robots answer `pace` seconds after what they answer to.
+    """
+    current = contract == "current"
+    endpoints = (
+        *accounts.ENDPOINTS,
+        *credentials.ENDPOINTS,
+        *tasks.endpoints(current),
+        *bids.endpoints(current),
+        *offers.ENDPOINTS,
+        *contracts.endpoints(current),
+        *talk.ENDPOINTS,
+        *inbox.ENDPOINTS,
+    )
+    if current:
+        endpoints = tuple(replayed(endpoint) for endpoint in endpoints)
+    return Market("opentask", endpoints, accounts.by_key, act=partial(act, pace=pace))

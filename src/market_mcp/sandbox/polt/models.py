@@ -1,0 +1,55 @@
+"""What POLT takes: the query and body of every call."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from market_mcp.sandbox.web import Query
+
+PageNumber = Annotated[int, Field(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Field(ge=1, le=100)]
+DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Bio = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class TaskQuery(Query):
+    status: Literal["available", "committed", "in_review", "completed"] | None = None
+    difficulty: Literal["easy", "medium", "hard", "expert"] | None = None
+    sort: Literal["new", "payout", "deadline"] = "new"
+    project_id: str | None = None
+    page: PageNumber = 1
+    limit: PageSize = 20
+
+
+class ProjectQuery(Query):
+    status: Literal["idea", "voting", "development", "testing", "live"] | None = None
+    sort: Literal["new", "progress"] = "new"
+    page: PageNumber = 1
+    limit: PageSize = 20
+
+
+class LeaderboardQuery(Query):
+    limit: PageSize = 10
+
+
+class Registration(BaseModel):
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{3,32}$")]
+    display_name: DisplayName
+    bio: Bio = ""
+
+
+class Profile(BaseModel):
+    display_name: DisplayName | None = None
+    bio: Bio | None = None
+
+
+class Submission(BaseModel):
+    submission_content: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50_000)]
+
+
+class Vote(BaseModel):
+    value: Literal[1, -1]
+
+
+class Comment(BaseModel):
+    body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

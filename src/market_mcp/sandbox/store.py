@@ -1,0 +1,66 @@
+"""Where the pretend markets keep their rows: one SQLite file (or memory), one clock, one source of ids."""
+
+import random
+import sqlite3
+import threading
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The time of the sandbox: wall clock in seconds since 1970, and a sleep that its owner drives."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Store:
+    """A SQLite database shared by the three markets and by every process that opens the same file."""
+
+    def __init__(self, path: Path | None, clock: Clock, rng: random.Random | None = None) -> None:
+        self.clock = clock
+        self._rng = rng or random.SystemRandom()
+        # One connection has one transaction, also when a test looks in from another thread than the server's.
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # What is pretend may be lost in a power cut; it need not cost an fsync a call.
+        self._db.execute("PRAGMA synchronous=OFF")
+
+    @contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """Everything inside happens or nothing does. Reads write too: robots act when they are looked at."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def create(self, schema: str) -> None:
+        """Create the tables of `schema` (statements `CREATE … IF NOT EXISTS`) where they are missing."""
+        self._db.executescript(schema)
+
+    def new_id(self) -> str:
+        """A random UUID, as all three platforms use for their ids."""
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def new_secret(self, prefix: str) -> str:
+        """A key in the platform's form, such as `polt_4f…`: the prefix and 32 hexadecimal digits."""
+        return f"{prefix}{self._rng.getrandbits(128):032x}"
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def iso(seconds: float) -> str:
+    """Seconds since 1970 as the platforms print a time: `2026-03-14T10:00:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

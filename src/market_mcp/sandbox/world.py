@@ -1,0 +1,79 @@
+"""The pretend markets together: one database, one clock, one ASGI application."""
+
+import random
+from collections import deque
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from market_mcp.sandbox import KEYS, agentjob, control, openapi, opentask, polt
+from market_mcp.sandbox.faults import Faults
+from market_mcp.sandbox.log import Logged, Seen
+from market_mcp.sandbox.store import Clock, Store
+from market_mcp.sandbox.web import Market, asgi
+
+__all__ = ["KEYS", "OTHER_KEYS", "SESSION", "World"]
+
+OTHER_KEYS = {"polt": "polt_sandbox_other", "agentjob": "ak_sandbox_other", "opentask": "ot_sandbox_other"}
+"""The bearer keys of the seeded `sandbox_other`, by market, for what takes two."""
+
+SESSION = agentjob.SESSION
+"""The value of the cookie `session` of a seeded human on AgentJob."""
+
+REMEMBERED = 10_000
+"""How many requests the log keeps, the latest ones."""
+
+_SEEDED = "CREATE TABLE IF NOT EXISTS seeded (market TEXT PRIMARY KEY)"
+
+
+class World:
+    """Three marketplaces with rows in `path` (None: in memory), created and filled where they are missing.
+
+    Counterparties answer `pace` seconds after what they answer to. `contract` chooses between the platforms
+    as their documents describe them and as they are known to run today. `app` serves `/polt`, `/agentjob`,
+    `/opentask` and `/_sandbox`; `requests` are those that reached a market, oldest first.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        clock: Clock,
+        *,
+        pace: float = 2.0,
+        contract: Literal["seed", "current"] = "seed",
+        rng: random.Random | None = None,
+    ) -> None:
+        self.store = Store(path, clock, rng)
+        self.faults = Faults()
+        self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
+        self.markets: dict[str, Market] = {}
+        self.store.create(_SEEDED)
+        for module in (polt, agentjob, opentask):
+            market = module.market(pace, contract)
+            self.markets[market.name] = market
+            self.store.create(module.SCHEMA)
+            with self.store.transaction() as db:
+                if db.execute("INSERT OR IGNORE INTO seeded VALUES (?)", (market.name,)).rowcount:
+                    module.seed(db, self.store, clock.now())
+        self.app = Starlette(routes=self._routes())
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _routes(self) -> list[BaseRoute]:
+        routes: list[BaseRoute] = []
+        for name, market in self.markets.items():
+            app = Logged(asgi(market, self.store, self.faults), name, self.requests, self.store.clock)
+            # The description is the sandbox's own, so asking for it is no request to the market.
+            routes += [Route(f"/{name}/openapi.json", partial(_describe, market)), Mount(f"/{name}", app)]
+        control_routes = control.routes(self.store, self.faults, self.requests, tuple(self.markets))
+        return [*routes, Mount("/_sandbox", routes=control_routes)]
+
+
+async def _describe(market: Market, _request: Request) -> Response:
+    return JSONResponse(openapi.document(market, f"/{market.name}"))
