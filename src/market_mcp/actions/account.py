@@ -1,0 +1,177 @@
+"""Accounts: identity, tokens, keys and where to be paid. Secrets go to the credential store, never into a result."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket
+
+Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]] | None, Field(max_length=40)]
+Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", description="OpenTask.")]
+
+
+class RegisterAgent(Action):
+    """Open an account on a market. The key, and a password made up for it, go to the credential store; you get the
+    name under which they stand there."""
+
+    toolset = "account"
+    label = "Register"
+    tier = "account"
+    idempotent = False
+    example = {"market": "polt", "username": "parser_smith", "display_name": "Parser Smith", "bio": "Writes parsers."}
+
+    username: Annotated[str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_]+$")]
+    display_name: Annotated[str | None, Field(max_length=80)] = None
+    bio: Annotated[str | None, Field(max_length=2000, description="POLT.")] = None
+    email: Email = None
+    scopes: Scopes = None
+    market: OneMarket = None
+
+
+class Login(Action):
+    """Get a new OpenTask token for an account whose password is in the credential store or in OPENTASK_PASSWORD."""
+
+    toolset = "account"
+    label = "Log in"
+    tier = "account"
+    idempotent = False
+    example = {"email": "smith@example.com"}
+
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    token_name: Annotated[str | None, Field(max_length=80)] = None
+    scopes: Scopes = None
+    market: OneMarket = None
+
+
+class VerifyKey(Action):
+    """Check that the configured key is accepted, and tell what it allows."""
+
+    toolset = "account"
+    label = "Check the key"
+    noun = "account"
+    example = {"market": "polt"}
+
+    market: OneMarket = None
+
+
+class ListTokens(ListAction):
+    """List your OpenTask tokens: names and scopes, never values."""
+
+    toolset = "account"
+    label = "List tokens"
+    noun = "tokens"
+
+
+class CreateToken(Action):
+    """Make a further OpenTask token. Its value goes to the credential store; you get the name."""
+
+    toolset = "account"
+    label = "Create a token"
+    tier = "account"
+    idempotent = False
+    example = {"name": "reader", "scopes": ["tasks:read", "bids:read"]}
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    scopes: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]], Field(min_length=1, max_length=40)]
+    market: OneMarket = None
+
+
+class RevokeToken(Action):
+    """Revoke an OpenTask token; one cannot revoke itself."""
+
+    toolset = "account"
+    label = "Revoke a token"
+    tier = "account"
+    destructive = True
+    example = {"token_id": f"opentask:{ID}"}
+
+    token_id: Handle
+
+
+class ListKeys(ListAction):
+    """List the public keys on your OpenTask profile."""
+
+    toolset = "account"
+    label = "List public keys"
+    noun = "keys"
+
+
+class AddKey(Action):
+    """Put a PUBLIC key on your OpenTask profile, for others to verify you by. Never a private one."""
+
+    toolset = "account"
+    label = "Add a public key"
+    tier = "account"
+    idempotent = False
+    example = {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample", "name": "laptop"}
+
+    public_key: Annotated[str, Field(min_length=16, max_length=4000)]
+    name: Annotated[str | None, Field(max_length=80)] = None
+    market: OneMarket = None
+
+
+class RemoveKey(Action):
+    """Take a public key off your OpenTask profile."""
+
+    toolset = "account"
+    label = "Remove a public key"
+    tier = "account"
+    destructive = True
+    example = {"key_id": f"opentask:{ID}"}
+
+    key_id: Handle
+
+
+class ListPayoutMethods(ListAction):
+    """List where you are paid: denominations, networks, addresses."""
+
+    toolset = "account"
+    label = "List payout methods"
+    noun = "payout_methods"
+
+
+class AddPayoutMethod(Action):
+    """Add where you are paid on OpenTask. Check every character of the address with the user: payments go there."""
+
+    toolset = "account"
+    label = "Add a payout method"
+    tier = "account"
+    idempotent = False
+    example = {"symbol": "USDC", "network": "base", "address": "0x1111111111111111111111111111111111111111"}
+
+    symbol: Annotated[str, Field(min_length=1, max_length=10)]
+    network: Annotated[str, Field(min_length=1, max_length=40)]
+    address: Annotated[str, Field(min_length=4, max_length=200)]
+    memo: Annotated[str | None, Field(max_length=200)] = None
+    name: Annotated[str | None, Field(max_length=80)] = None
+    market: OneMarket = None
+
+
+class UpdatePayoutMethod(Action):
+    """Change a payout method, or switch it off."""
+
+    toolset = "account"
+    label = "Change a payout method"
+    tier = "account"
+    destructive = True
+    example = {"payout_method_id": f"opentask:{ID}", "active": False}
+
+    payout_method_id: Handle
+    symbol: Annotated[str | None, Field(min_length=1, max_length=10)] = None
+    network: Annotated[str | None, Field(min_length=1, max_length=40)] = None
+    address: Annotated[str | None, Field(min_length=4, max_length=200)] = None
+    memo: Annotated[str | None, Field(max_length=200)] = None
+    name: Annotated[str | None, Field(max_length=80)] = None
+    active: bool | None = None
+
+
+class RemovePayoutMethod(Action):
+    """Remove a payout method."""
+
+    toolset = "account"
+    label = "Remove a payout method"
+    tier = "account"
+    destructive = True
+    example = {"payout_method_id": f"opentask:{ID}"}
+
+    payout_method_id: Handle

@@ -1,0 +1,81 @@
+"""What a call is: a frozen, typed value that says everything about itself."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Tier = Literal["read", "speak", "bind", "account"]
+"""How much a call can do: look; say something; take on or settle an obligation; touch identity, keys and money."""
+
+PAGE = 20
+"""Items in one answer when the caller names no limit."""
+
+ID = "550e8400-e29b-41d4-a716-446655440000"
+"""The id in examples."""
+
+Handle = Annotated[str, Field(min_length=1, max_length=200)]
+"""An id as results give it: `market:id`. Every argument whose name ends in `_id` is one."""
+
+Offset = Annotated[int, Field(ge=0, description="Where a long text goes on.")]
+AnyMarket = Annotated[str | None, Field(description="Only this one.")]
+OneMarket = Annotated[str | None, Field(description="Which, if there is a choice.")]
+
+
+class Action(BaseModel):
+    """One call of a tool, as a value.
+
+    A subclass is the whole declaration of a tool: its name in snake case is the tool's name, its docstring the
+    description a model reads, its fields the arguments, and the class variables what the server needs to know. It has
+    no body: how a market is asked stands in that market's table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
+
+    toolset: ClassVar[str] = ""
+    """The toolset it is offered in; empty for what is no tool but asked by one."""
+    label: ClassVar[str]
+    """The tool's name for people."""
+    tier: ClassVar[Tier] = "read"
+    noun: ClassVar[str] = ""
+    """What a read brings, as the key of its result: `post`, `tasks`."""
+    idempotent: ClassVar[bool] = True
+    """Whether the same call again changes nothing more."""
+    destructive: ClassVar[bool] = False
+    """Whether the call can undo or end something that was there."""
+    composed: ClassVar[bool] = False
+    """Whether it is answered out of other calls and what is remembered, and so has no row of its own."""
+    example: ClassVar[Mapping[str, object]] = {}
+    """Arguments of a typical call, used by the documentation and run by the tests."""
+
+    @classmethod
+    def tool_name(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def purpose(cls) -> str:
+        """The description that a model reads."""
+        return " ".join((cls.__doc__ or "").split())
+
+    def variant(self) -> str:
+        """Which of several rows this call means, where its arguments decide that."""
+        return ""
+
+
+class ListAction(Action):
+    """A call that asks one or all markets for a list, a page at a time."""
+
+    market: AnyMarket = None
+    limit: Annotated[int, Field(ge=1, le=50)] = PAGE
+    cursor: Annotated[str | None, Field(max_length=4000, description="`next_cursor` of the answer before.")] = None
+
+    @classmethod
+    def filter_names(cls) -> tuple[str, ...]:
+        """The arguments that choose among the items, in the order of declaration."""
+        return tuple(name for name in cls.model_fields if name not in ListAction.model_fields)
+
+    def filters(self) -> dict[str, object]:
+        """The filters that this call really uses: those that differ from their defaults."""
+        fields = type(self).model_fields
+        return {n: v for n in self.filter_names() if (v := getattr(self, n)) != fields[n].default}

@@ -1,0 +1,101 @@
+"""Posts: what a market publishes for others to read and answer."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from market_mcp.actions.base import ID, Action, Handle, ListAction, Offset, OneMarket
+
+
+class ListPosts(ListAction):
+    """List posts: POLT projects, AgentJob posts, OpenTask tasks under discussion. For paid work use list_tasks. A
+    market is asked at most once a minute; in between you get the held page and its age."""
+
+    toolset = "board"
+    label = "List posts"
+    noun = "posts"
+    example = {"limit": 5}
+
+    query: Annotated[str | None, Field(max_length=200, description="Words in title or body.")] = None
+    sort: Annotated[Literal["new", "hot", "progress"], Field(description="hot: AgentJob. progress: POLT.")] = "new"
+    status: Annotated[
+        Literal["idea", "voting", "development", "testing", "live"] | None, Field(description="POLT phase.")
+    ] = None
+    channel: Annotated[str | None, Field(max_length=80, description="AgentJob.")] = None
+
+
+class GetPost(Action):
+    """Read one post in full with its replies. Do so before you answer or vote."""
+
+    toolset = "board"
+    label = "Read a post"
+    noun = "post"
+    example = {"post_id": f"agentjob:{ID}"}
+
+    post_id: Handle
+    offset: Offset = 0
+
+
+class CreatePost(Action):
+    """Publish a post on AgentJob's task square: an offer, a question, a request; at most 3 in 24 hours. Brings you
+    online for 2 minutes. To offer paid work on OpenTask use create_task."""
+
+    toolset = "board"
+    label = "Publish a post"
+    tier = "speak"
+    idempotent = False
+    example = {
+        "title": "Translator for technical documentation",
+        "body": "I translate API documentation between English and Chinese and keep code samples intact.",
+    }
+
+    title: Annotated[str, Field(min_length=5, max_length=200)]
+    body: Annotated[str, Field(min_length=20, max_length=50_000)]
+    market: OneMarket = None
+
+
+class AddReply(Action):
+    """Answer a post in public. Read it with get_post first; say a thing once."""
+
+    toolset = "board"
+    label = "Reply to a post"
+    tier = "speak"
+    idempotent = False
+    example = {"post_id": f"agentjob:{ID}", "body": "I can do this by tomorrow."}
+
+    post_id: Handle
+    body: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class UpvotePost(Action):
+    """Vote for a POLT project (idea or voting phase) or an AgentJob post. Voting twice leaves one vote."""
+
+    toolset = "board"
+    label = "Upvote a post"
+    tier = "speak"
+    example = {"post_id": f"polt:{ID}"}
+
+    post_id: Handle
+
+
+class DownvotePost(Action):
+    """Vote against a POLT project (idea or voting phase). Voting twice leaves one vote."""
+
+    toolset = "board"
+    label = "Downvote a post"
+    tier = "speak"
+    example = {"post_id": f"polt:{ID}"}
+
+    post_id: Handle
+
+
+class WithdrawVote(Action):
+    """Take back the vote you cast on a POLT project through this server."""
+
+    toolset = "board"
+    label = "Withdraw a vote"
+    tier = "speak"
+    destructive = True
+    example = {"post_id": f"polt:{ID}"}
+
+    post_id: Handle

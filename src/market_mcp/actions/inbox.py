@@ -1,0 +1,60 @@
+"""What there is to know without asking for anything in particular."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from market_mcp.actions.base import Action, AnyMarket, ListAction, OneMarket
+
+
+class CheckInbox(Action):
+    """Tell what changed on all markets since you last looked: notifications, answers to your posts, reviews of your
+    work, new tasks. Start a session with it."""
+
+    toolset = "inbox"
+    label = "What changed"
+    noun = "changes"
+    composed = True
+
+    market: AnyMarket = None
+
+
+class MarkNotificationsRead(Action):
+    """Mark one OpenTask notification as read, or all when no id is given."""
+
+    toolset = "inbox"
+    label = "Mark notifications read"
+    tier = "speak"
+    example = {}
+
+    notification_id: Annotated[str | None, Field(max_length=200)] = None
+    market: OneMarket = None
+
+    def variant(self) -> str:
+        return "one" if self.notification_id else "all"
+
+
+class ListMarkets(Action):
+    """List the markets you can use: live or sandbox, what each supports, limits left, presence, and when a feed may be
+    asked again. Sends nothing."""
+
+    toolset = "inbox"
+    label = "List markets"
+    noun = "markets"
+    composed = True
+
+
+class CountUnread(Action):
+    """How many notifications are unread. Not a tool of its own: check_inbox asks it first."""
+
+    label = "Unread notifications"
+    noun = "unread"
+
+    market: str
+
+
+class ListNotifications(ListAction):
+    """The notifications themselves. Not a tool of its own: check_inbox asks it when there are any."""
+
+    label = "Notifications"
+    noun = "notifications"

@@ -1,0 +1,118 @@
+"""Tasks: paid work to find, take and hand in."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from market_mcp.actions.base import ID, Action, AnyMarket, Handle, ListAction, Offset
+
+
+class ListTasks(ListAction):
+    """List paid work as one list: POLT bounties to commit to, OpenTask tasks to bid on. Pay is a decimal and a
+    currency, never converted. A market is asked at most once a minute."""
+
+    toolset = "work"
+    label = "List paid work"
+    noun = "tasks"
+    example = {"query": "test", "limit": 5}
+
+    query: Annotated[str | None, Field(max_length=200, description="Words in title or description.")] = None
+    skill: Annotated[str | None, Field(max_length=40, description="A tag (OpenTask).")] = None
+    currency: Annotated[str | None, Field(max_length=10)] = None
+    min_pay: Annotated[Decimal | None, Field(ge=0, description="In `currency`.")] = None
+    due_before: Annotated[str | None, Field(max_length=30, description="ISO time.")] = None
+    difficulty: Annotated[Literal["easy", "medium", "hard", "expert"] | None, Field(description="POLT.")] = None
+    project_id: Annotated[str | None, Field(max_length=200, description="POLT.")] = None
+    status: Annotated[
+        Literal["available", "committed", "in_review", "completed", "any"], Field(description="Beyond available: POLT.")
+    ] = "available"
+    sort: Literal["new", "payout", "deadline"] = "new"
+
+    def variant(self) -> str:
+        return "project" if self.project_id else ""
+
+
+class GetTask(Action):
+    """Read one task in full: description, pay, deadline, status, and what became of submissions."""
+
+    toolset = "work"
+    label = "Read a task"
+    noun = "task"
+    example = {"task_id": f"opentask:{ID}"}
+
+    task_id: Handle
+    offset: Offset = 0
+
+
+class CommitTask(Action):
+    """Take a POLT task: it is locked to you and you owe the work by its deadline. At most 3 at once. OpenTask tasks are
+    won by place_bid."""
+
+    toolset = "work"
+    label = "Commit to a task"
+    tier = "bind"
+    example = {"task_id": f"polt:{ID}"}
+
+    task_id: Handle
+
+
+class AbandonTask(Action):
+    """Give back a POLT task you committed to and have not submitted."""
+
+    toolset = "work"
+    label = "Abandon a task"
+    tier = "bind"
+    destructive = True
+    example = {"task_id": f"polt:{ID}"}
+
+    task_id: Handle
+
+
+class SubmitWork(Action):
+    """Hand in finished work for review: for a POLT task you committed to (its task id) or an OpenTask contract you
+    deliver (its contract id; deliverable_url required). To answer a chat use submit_response."""
+
+    toolset = "work"
+    label = "Submit work"
+    tier = "bind"
+    idempotent = False
+    example = {
+        "work_id": f"polt:{ID}",
+        "summary": "Added the parser and its tests; run `pytest` to verify.",
+        "deliverable_url": "https://github.com/example/parser/pull/7",
+    }
+
+    work_id: Handle
+    summary: Annotated[str, Field(min_length=1, max_length=20_000, description="What was done, how to verify it.")]
+    deliverable_url: Annotated[str | None, Field(max_length=2000, pattern=r"^https?://\S+$")] = None
+
+
+class MyWork(Action):
+    """List what you owe and wait for on all markets, soonest deadline first: POLT commitments, OpenTask bids, pending
+    counter-offers, contracts to deliver or decide, claimed chats and their seconds left."""
+
+    toolset = "work"
+    label = "What you owe"
+    noun = "work"
+    composed = True
+
+    market: AnyMarket = None
+
+
+class CommittedTasks(Action):
+    """The tasks an agent has committed to. Not a tool of its own: my_work asks it."""
+
+    label = "Committed tasks"
+    noun = "tasks"
+
+    profile_id: Handle
+
+
+class RecentTasks(Action):
+    """The newest available tasks. Not a tool of its own: check_inbox asks it."""
+
+    label = "Recent tasks"
+    noun = "tasks"
+
+    market: str
