@@ -1,0 +1,271 @@
+"""AgentJob: a task square for posts, and paid chats fetched by long poll. Source: the AgentJob API document."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from market_mcp.actions import board, chat, profiles
+from market_mcp.actions.base import Action
+from market_mcp.domain import Chat, ChatMessage, Post, Profile, Reply, pay, present
+from market_mcp.errors import MalformedReply, Refused
+from market_mcp.markets.base import Filter, Market, Paging, Quota, Result, Row, sends, table
+from market_mcp.wire import Fields, parse_json
+
+TRUE_ONLY = {True: "true", False: None}
+"""Filters that narrow when true and do nothing otherwise."""
+
+MCP_HEADERS = (("accept", "application/json, text/event-stream"),)
+
+
+def post(f: Fields) -> Post:
+    f = f.unwrap("data").unwrap("post", "task")
+    return present(
+        Post(
+            id=f.required_handle("id"),
+            title=f.required_text("title"),
+            body=f.text("body"),
+            author=f.person("authorSnapshot", "author", "authorId"),
+            created_at=f.text("createdAt"),
+            votes=f.number("voteCount"),
+            reply_count=f.whole("replyCount"),
+            replies=f.each("replies", reply),
+        )
+    )
+
+
+def post_with_replies(f: Fields) -> Post:
+    """Replies stand inside the post or beside it."""
+    found = post(f)
+    beside = f.unwrap("data").each("replies", reply)
+    if beside:
+        found["replies"] = beside
+    return found
+
+
+def reply(f: Fields) -> Reply:
+    snapshot = f.object("authorSnapshot")
+    return present(
+        Reply(
+            id=f.handle("id"),
+            author=f.person("authorSnapshot", "author", "authorId"),
+            body=f.text("body") or "",
+            created_at=f.text("createdAt"),
+            online=snapshot.flag("online") if snapshot else None,
+            skills=snapshot.texts("skills") if snapshot else None,
+            agent_id=snapshot.handle("agentId") if snapshot else None,
+        )
+    )
+
+
+def created(f: Fields) -> Result:
+    return present({"post_id": f.unwrap("data").unwrap("post", "task").handle("id"), "message": "Post published."})
+
+
+def replied(f: Fields) -> Result:
+    return present({"reply_id": f.unwrap("data").unwrap("reply").handle("id"), "message": "Reply published."})
+
+
+def upvoted(f: Fields) -> Result:
+    inner = f.unwrap("data")
+    return present({"votes": inner.number("voteCount", "votes"), "message": "Upvoted."})
+
+
+def beat(f: Fields) -> Result:
+    return {"next_heartbeat_in_seconds": f.required_object("data").number("next_heartbeat_in_seconds") or 45}
+
+
+def next_chat(f: Fields) -> Result:
+    """The claimed question, or nothing when none came in time."""
+    data = f.required_object("data")
+    if not data.has("task"):
+        return {}
+    task = data.required_object("task")
+    return {
+        "chat": present(
+            Chat(
+                task_id=task.required_handle("id"),
+                chat_id=task.text("chat_id"),
+                user_id=task.text("user_id"),
+                first_chat=task.flag("is_first_chat"),
+                pay=pay(amount=task.text("amount_usdc"), currency="USDC"),
+                messages=task.required_each("messages", message),
+            )
+        )
+    }
+
+
+def message(f: Fields) -> ChatMessage:
+    return ChatMessage(role=f.text("role") or "user", content=f.text("content") or "")
+
+
+def answered(f: Fields) -> Result:
+    return {"submitted": f.required_object("data").flag("submitted") is not False, "message": "Answer delivered."}
+
+
+def mcp_call(tool: str, arguments: Callable[[Any], Mapping[str, object]]) -> Callable[[Any], Mapping[str, object]]:
+    """A call of one of the platform's own MCP tools, as one stateless JSON-RPC message."""
+
+    def body(action: Action) -> Mapping[str, object]:
+        params = {"name": tool, "arguments": arguments(action)}
+        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+    return body
+
+
+def mcp_result(read: Callable[[Fields], Result]) -> Callable[[Fields], Result]:
+    """Reads the platform's tool result: structured content, or JSON in its text, or just words."""
+
+    def decode(f: Fields) -> Result:
+        error = f.object("error")
+        if error is not None:
+            raise Refused(f"AgentJob refused the call: {error.text('message')}", status=400)
+        result = f.required_object("result")
+        words = " ".join(result.each("content", lambda c: c.text("text") or ""))
+        if result.flag("isError"):
+            raise Refused(f"AgentJob refused the call: {words}", status=400)
+        structured = result.object("structuredContent")
+        if structured is None:
+            try:
+                structured = Fields.of(parse_json(words.encode()), f.market, "result.content")
+            except MalformedReply:
+                structured = Fields({}, f.market)
+        return read(structured)
+
+    return decode
+
+
+def agent(f: Fields) -> Profile:
+    f = f.unwrap("data").unwrap("agent")
+    return present(
+        Profile(
+            id=f.required_handle("id", "agentId"),
+            name=f.text("name"),
+            bio=f.text("description"),
+            skills=f.texts("customSkillTags") or f.texts("skills"),
+            model=f.text("model"),
+            online=f.flag("online"),
+            price_first_message=pay(amount=f.value.get("priceFirstMsg"), currency="USDC"),
+            price_next_messages=pay(amount=f.value.get("priceSubsequent"), currency="USDC"),
+            success_rate=f.number("successRate"),
+            completed_tasks=f.whole("completedCount"),
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+NOT_PRINTED = "the document describes the call, but its method and path are not printed"
+MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
+VOTED = ("posts/{post_id}", "posts")
+
+AGENTJOB = Market(
+    kind="agentjob",
+    name="AgentJob",
+    document="AgentJob API document",
+    base_urls={"seed": "http://localhost:3000", "current": "https://agent-job.ai"},
+    key_env="AGENTJOB_API_KEY",
+    key_pattern=re.compile(r"ak_[A-Za-z0-9_-]{4,200}"),
+    rows=table(
+        Row(chat.Heartbeat, "POST /api/agents/heartbeat", beat, "心跳接口"),
+        Row(
+            chat.GetNextTask,
+            "GET /api/agents/tasks",
+            next_chat,
+            "拉取任务(Long Polling)",
+            query=lambda a: {"wait": a.wait_seconds},
+        ),
+        Row(
+            chat.SubmitResponse,
+            "POST /api/agents/tasks/{task_id}/response",
+            answered,
+            "提交回复",
+            body=sends(text="text"),
+            hints={409: "It was answered already, or its 5 minutes are over; ask get_next_task for another."},
+        ),
+        Row(
+            board.ListPosts,
+            "GET /api/tasks",
+            post,
+            "获取帖子列表",
+            inferred=NOT_PRINTED,
+            auth=False,
+            items="data",
+            paging=Paging("page"),
+            filters={"sort": Filter("sort", {"new": "recent", "hot": "hot"}), "channel": Filter("channel")},
+            local=frozenset({"query"}),
+            topic="posts",
+        ),
+        Row(
+            board.GetPost,
+            "GET /api/tasks/{post_id}",
+            post_with_replies,
+            "帖子详情与回复",
+            inferred=NOT_PRINTED,
+            auth=False,
+            topic="posts/{post_id}",
+        ),
+        Row(
+            board.CreatePost,
+            "POST /api/tasks",
+            created,
+            "发帖与回复",
+            body=sends(title="title", body="body"),
+            beat=True,
+            quota=Quota("posts", 3, 24 * 3600),
+            watches=(("post", "post_id"),),
+            clears=("posts",),
+            hints={
+                403: "Posting needs an online agent and an account with a verified e-mail address.",
+                429: "AgentJob takes 3 posts per user in 24 hours.",
+            },
+        ),
+        Row(
+            board.AddReply,
+            "POST /api/tasks/{post_id}/replies",
+            replied,
+            "发帖与回复",
+            body=sends(body="body"),
+            beat=True,
+            clears=("posts/{post_id}",),
+            watches=(("post", "post_id"),),
+        ),
+        Row(
+            board.UpvotePost,
+            "POST /api/mcp",
+            mcp_result(upvoted),
+            "任务广场(MCP list_posts / add_reply)",
+            inferred=MCP_NOT_PRINTED,
+            body=mcp_call("upvote_post", sends(post_id="post_id")),
+            headers=MCP_HEADERS,
+            clears=VOTED,
+        ),
+        Row(
+            board.UpvotePost,
+            "POST /api/tasks/{post_id}/upvote",
+            upvoted,
+            "任务广场(MCP list_posts / add_reply)",
+            inferred="only the MCP tool is documented; the path follows that of replies",
+            variant="rest",
+            clears=VOTED,
+        ),
+        Row(
+            profiles.ListAgents,
+            "GET /api/agents",
+            agent,
+            "获取代理列表",
+            inferred=NOT_PRINTED,
+            auth=False,
+            items="data",
+            filters={"online": Filter("online", TRUE_ONLY), "nft": Filter("nft", TRUE_ONLY)},
+            topic="agents",
+        ),
+        Row(
+            profiles.GetProfile,
+            "GET /api/agents/{profile_id}",
+            agent,
+            "获取代理详情",
+            inferred=NOT_PRINTED,
+            auth=False,
+            topic="agents/{profile_id}",
+        ),
+    ),
+)

@@ -1,0 +1,19 @@
+"""OpenTask: tasks, bids, contracts between agents. Source: the OpenTask SKILL.md."""
+
+import re
+
+from market_mcp.markets.base import Market, table
+from market_mcp.markets.opentask import accounts, bids, contracts, inbox, tasks
+
+OPENTASK = Market(
+    kind="opentask",
+    name="OpenTask",
+    document="OpenTask SKILL.md",
+    base_urls={"seed": "https://opentask.ai", "current": "https://opentask.ai"},
+    key_env="OPENTASK_TOKEN",
+    key_pattern=re.compile(r"ot_[A-Za-z0-9_-]{4,200}"),
+    idempotency_from="current",
+    rows=table(*tasks.ROWS, *bids.ROWS, *contracts.ROWS, *inbox.ROWS, *accounts.ROWS),
+)
+
+__all__ = ["OPENTASK"]

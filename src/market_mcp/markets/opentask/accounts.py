@@ -1,0 +1,303 @@
+"""Accounts: registration, tokens, public keys, payout methods, profiles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from market_mcp.actions import account, profiles
+from market_mcp.domain import Profile, present
+from market_mcp.markets.base import Quota, Result, Row, sends
+from market_mcp.markets.opentask.contracts import review
+from market_mcp.markets.opentask.tasks import CURSOR
+from market_mcp.wire import Fields
+
+ME = "/api/agent/me"
+TOKENS = "API token self-management"
+PAYOUT = "Payout methods"
+PROFILES = "Agent profiles"
+
+
+def profile(f: Fields) -> Profile:
+    inner = f.unwrap("profile")
+    stats = f.object("stats")
+    return present(
+        Profile(
+            id=inner.required_handle("id"),
+            name=inner.text("handle"),
+            display_name=inner.text("displayName"),
+            kind=inner.text("kind"),
+            bio=inner.text("bio"),
+            skills=inner.texts("tags"),
+            links=inner.texts("links"),
+            availability=inner.text("availability"),
+            stats={k: v for k, v in stats.value.items() if isinstance(v, int | float)} if stats else None,
+            created_at=inner.text("createdAt"),
+        )
+    )
+
+
+def verified(f: Fields) -> Result:
+    found = profile(f)
+    return present({"valid": True, "id": found["id"], "name": found.get("name")})
+
+
+def denominations(f: Fields) -> list[str]:
+    """`handle SYMBOL on network`: what can be hired with; the address is the seller's until then."""
+    return f.required_each(
+        "payoutMethods",
+        lambda p: f"{p.required_handle('id')} {p.text('symbol') or '?'} on {p.text('network') or '?'}",
+    )
+
+
+def updated(f: Fields) -> Result:
+    return {"profile": profile(f)}
+
+
+def tokened(f: Fields) -> Result:
+    token = f.object("token") or Fields({}, f.market)
+    owner = f.object("profile") or Fields({}, f.market)
+    return present(
+        {
+            "profile_id": owner.handle("id"),
+            "handle": owner.text("handle"),
+            "token_id": token.handle("id"),
+            "token_name": token.text("name"),
+            "scopes": token.texts("scopes"),
+            "secret": f.required_text("tokenValue"),
+        }
+    )
+
+
+def token(f: Fields) -> Result:
+    return present(
+        {
+            "id": f.required_handle("id"),
+            "name": f.text("name"),
+            "scopes": f.texts("scopes"),
+            "created_at": f.text("createdAt"),
+        }
+    )
+
+
+def key(f: Fields) -> Result:
+    f = f.unwrap("key")
+    return present(
+        {
+            "id": f.required_handle("id"),
+            "name": f.text("label"),
+            "public_key": f.text("publicKey"),
+            "created_at": f.text("createdAt"),
+        }
+    )
+
+
+def payout_method(f: Fields) -> Result:
+    f = f.unwrap("payoutMethod")
+    return present(
+        {
+            "id": f.required_handle("id"),
+            "symbol": f.text("symbol"),
+            "network": f.text("network"),
+            "address": f.text("address"),
+            "memo": f.text("memo"),
+            "name": f.text("label"),
+            "active": f.flag("isActive"),
+        }
+    )
+
+
+def saved_key(f: Fields) -> Result:
+    return {"key": key(f)}
+
+
+def saved_method(f: Fields) -> Result:
+    return {"payout_method": payout_method(f)}
+
+
+def removed(_: Fields) -> Result:
+    return {"message": "Removed."}
+
+
+def registration(a: account.RegisterAgent, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    return present(
+        {
+            "email": a.email,
+            "password": seen["password"],
+            "handle": a.username,
+            "displayName": a.display_name,
+            "tokenScopes": a.scopes,
+        }
+    )
+
+
+def login(a: account.Login, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    return present({"email": a.email, "password": seen["password"], "tokenName": a.token_name, "tokenScopes": a.scopes})
+
+
+METHOD = sends(symbol="symbol", network="network", address="address", memo="memo", label="name", isActive="active")
+
+ROWS = (
+    Row(
+        account.RegisterAgent,
+        "POST /api/agent/register",
+        tokened,
+        "Agent self-registration",
+        body_with=registration,
+        auth=False,
+        secret=True,
+        needs=("email",),
+        takes=frozenset({"username", "display_name", "email", "scopes"}),
+        quota=Quota("registrations", 5, 60),
+        hints={409: "That e-mail address or handle is taken; log in, or choose another."},
+    ),
+    Row(
+        account.Login,
+        "POST /api/agent/login",
+        tokened,
+        "Agent login",
+        body_with=login,
+        auth=False,
+        secret=True,
+        quota=Quota("logins", 10, 60),
+    ),
+    Row(account.VerifyKey, f"GET {ME}", verified, PROFILES, scope="profile:read", topic="me"),
+    Row(
+        profiles.GetProfile,
+        f"GET {ME}",
+        profile,
+        PROFILES,
+        variant="own",
+        scope="profile:read",
+        topic="me",
+    ),
+    Row(
+        profiles.GetProfile,
+        "GET /api/profiles/{profile_id}",
+        profile,
+        PROFILES,
+        auth=False,
+        topic="profiles/{profile_id}",
+        also=(
+            Row(
+                profiles.GetProfile,
+                "GET /api/profiles/{profile_id}/payout-methods",
+                denominations,
+                PAYOUT,
+                auth=False,
+                topic="profiles/{profile_id}/payout-methods",
+                into="payout_methods",
+            ),
+        ),
+    ),
+    Row(
+        profiles.UpdateProfile,
+        f"PATCH {ME}",
+        updated,
+        PROFILES,
+        body=sends(displayName="display_name", bio="bio", tags="skills", links="links", availability="availability"),
+        scope="profile:write",
+        clears=("me",),
+    ),
+    Row(
+        profiles.ListReviews,
+        "GET /api/profiles/{profile_id}/reviews",
+        review,
+        "12) Public reviews about a profile",
+        variant="profile",
+        auth=False,
+        items="reviews",
+        paging=CURSOR,
+        topic="profiles/{profile_id}/reviews",
+    ),
+    Row(
+        account.ListTokens,
+        f"GET {ME}/tokens",
+        token,
+        TOKENS,
+        items="tokens",
+        paging=CURSOR,
+        scope="tokens:read",
+        topic="tokens",
+    ),
+    Row(
+        account.CreateToken,
+        f"POST {ME}/tokens",
+        tokened,
+        TOKENS,
+        body=sends(name="name", scopes="scopes"),
+        secret=True,
+        scope="tokens:write",
+        clears=("tokens",),
+    ),
+    Row(
+        account.RevokeToken,
+        f"DELETE {ME}/tokens/{{token_id}}",
+        removed,
+        TOKENS,
+        scope="tokens:write",
+        clears=("tokens",),
+        hints={409: "A token cannot revoke itself."},
+    ),
+    Row(
+        account.ListKeys,
+        f"GET {ME}/keys",
+        key,
+        "Agent keys",
+        items="keys",
+        paging=CURSOR,
+        scope="keys:read",
+        topic="keys",
+    ),
+    Row(
+        account.AddKey,
+        f"POST {ME}/keys",
+        saved_key,
+        "Agent keys",
+        body=sends(publicKey="public_key", label="name"),
+        scope="keys:write",
+        clears=("keys",),
+    ),
+    Row(
+        account.RemoveKey,
+        f"DELETE {ME}/keys/{{key_id}}",
+        removed,
+        "Agent keys",
+        scope="keys:write",
+        clears=("keys",),
+    ),
+    Row(
+        account.ListPayoutMethods,
+        f"GET {ME}/payout-methods",
+        payout_method,
+        PAYOUT,
+        items="payoutMethods",
+        paging=CURSOR,
+        scope="profile:read",
+        topic="payout-methods",
+    ),
+    Row(
+        account.AddPayoutMethod,
+        f"POST {ME}/payout-methods",
+        saved_method,
+        PAYOUT,
+        body=METHOD,
+        scope="profile:write",
+        clears=("payout-methods",),
+    ),
+    Row(
+        account.UpdatePayoutMethod,
+        f"PATCH {ME}/payout-methods/{{payout_method_id}}",
+        saved_method,
+        PAYOUT,
+        body=METHOD,
+        scope="profile:write",
+        clears=("payout-methods",),
+    ),
+    Row(
+        account.RemovePayoutMethod,
+        f"DELETE {ME}/payout-methods/{{payout_method_id}}",
+        removed,
+        PAYOUT,
+        scope="profile:write",
+        clears=("payout-methods",),
+    ),
+)

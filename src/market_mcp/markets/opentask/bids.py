@@ -1,0 +1,219 @@
+"""Bids and counter-offers, from both sides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from market_mcp.actions import bidding, hiring, work
+from market_mcp.domain import Bid, CounterOffer, pay, present
+from market_mcp.markets.base import Filter, Result, Row, sends
+from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, task
+from market_mcp.wire import Fields
+
+COUNTER_OFFERS = "/api/agent/bids/{bid_id}/counter-offers"
+COUNTER_OFFER_RULES = "6b) Counter-offers"
+
+
+def bid(f: Fields) -> Bid:
+    f = f.unwrap("bid")
+    about = f.object("task")
+    contract = f.object("contract")
+    return present(
+        Bid(
+            id=f.required_handle("id"),
+            task_id=f.handle("taskId") or (about.handle("id") if about else None),
+            task_title=about.text("title") if about else None,
+            bidder=f.person("bidder", "profile"),
+            bidder_id=_profile_id(f),
+            status=f.text("status"),
+            price=pay(f.text("priceText")),
+            eta_days=f.whole("etaDays"),
+            approach=f.text("approach"),
+            reason=f.text("rejectionReason", "reason"),
+            contract_id=f.handle("contractId") or (contract.handle("id") if contract else None),
+            created_at=f.text("createdAt"),
+            updated_at=f.text("updatedAt"),
+        )
+    )
+
+
+def _profile_id(f: Fields) -> str | None:
+    bidder = f.object("bidder", "profile")
+    return bidder.handle("id") if bidder else f.handle("bidderId")
+
+
+def counter_offer(f: Fields) -> CounterOffer:
+    f = f.unwrap("counterOffer")
+    return present(
+        CounterOffer(
+            id=f.required_handle("id"),
+            bid_id=f.handle("bidId"),
+            status=f.text("status"),
+            price=pay(f.text("priceText")),
+            eta_days=f.whole("etaDays"),
+            approach=f.text("approach"),
+            message=f.text("message"),
+            reason=f.text("rejectionReason", "reason"),
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+def placed(f: Fields) -> Result:
+    return {"bid": bid(f), "message": "Bid placed. If the owner hires you, list_bids shows it accepted."}
+
+
+def bid_changed(f: Fields) -> Result:
+    return {"bid": bid(f)}
+
+
+def offered(f: Fields) -> Result:
+    inner = f.object("bid")
+    return present({"counter_offer": counter_offer(f), "bid": bid(inner) if inner else None})
+
+
+TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", message="message")
+
+
+def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Today's platform takes a bid only on the task as the bidder saw it."""
+    return {**TERMS(a), "expectedTaskUpdatedAt": seen.get("updated_at")}
+
+
+BID_HINTS = {
+    409: "The task is not open, you have an active bid on it (list_bids), or it changed since you read it.",
+    403: "You cannot bid on your own task, and the token needs the scope bids:write.",
+}
+BID_CLEARS = ("bids", "tasks/{task_id}", "tasks/{task_id}/bids")
+
+ROWS = (
+    Row(
+        bidding.PlaceBid,
+        "POST /api/agent/tasks/{task_id}/bids",
+        placed,
+        "4) Create a bid",
+        body=TERMS,
+        scope="bids:write",
+        clears=BID_CLEARS,
+        hints=BID_HINTS,
+    ),
+    Row(
+        bidding.PlaceBid,
+        "POST /api/agent/tasks/{task_id}/bids",
+        placed,
+        "4) Create a bid",
+        variant="current",
+        before=Row(
+            work.GetTask,
+            "GET /api/agent/tasks/{task_id}",
+            task,
+            PUBLIC_TASK,
+            scope="tasks:read",
+            topic="tasks/{task_id}",
+        ),
+        body_with=dated_terms,
+        scope="bids:write",
+        clears=BID_CLEARS,
+        hints=BID_HINTS,
+    ),
+    Row(
+        bidding.ListBids,
+        "GET /api/agent/bids",
+        bid,
+        "4b) Manage your bids",
+        items="bids",
+        paging=CURSOR,
+        filters={"status": Filter("status"), "task_id": Filter("taskId")},
+        scope="bids:read",
+        topic="bids",
+    ),
+    Row(
+        bidding.GetBid,
+        "GET /api/agent/bids/{bid_id}",
+        bid,
+        "4b) Manage your bids",
+        scope="bids:read",
+        topic="bids/{bid_id}",
+    ),
+    Row(
+        bidding.WithdrawBid,
+        "PATCH /api/agent/bids/{bid_id}",
+        bid_changed,
+        "6) Withdraw or reject a bid",
+        body=sends({"action": "withdraw"}),
+        scope="bids:write",
+        clears=("bids", "bids/{bid_id}"),
+        hints={409: "Only an active bid can be withdrawn."},
+    ),
+    Row(
+        hiring.RejectBid,
+        "PATCH /api/agent/bids/{bid_id}",
+        bid_changed,
+        "6) Withdraw or reject a bid",
+        body=sends({"action": "reject"}, reason="reason"),
+        scope="bids:write",
+        clears=("bids/{bid_id}",),
+        hints={409: "Only an active bid can be rejected."},
+    ),
+    Row(
+        hiring.ListTaskBids,
+        "GET /api/agent/tasks/{task_id}/bids",
+        bid,
+        "5) List bids on a task",
+        items="bids",
+        paging=CURSOR,
+        scope="bids:read",
+        topic="tasks/{task_id}/bids",
+        hints={403: "Only the owner of a task can list its bids."},
+    ),
+    Row(
+        bidding.ListCounterOffers,
+        f"GET {COUNTER_OFFERS}",
+        counter_offer,
+        COUNTER_OFFER_RULES,
+        items="counterOffers",
+        paging=CURSOR,
+        scope="bids:read",
+        topic="bids/{bid_id}/counter-offers",
+    ),
+    Row(
+        hiring.CreateCounterOffer,
+        f"POST {COUNTER_OFFERS}",
+        offered,
+        COUNTER_OFFER_RULES,
+        body=TERMS,
+        scope="bids:write",
+        clears=("bids/{bid_id}/counter-offers",),
+        hints={409: "The bid is not active, or a counter-offer on it is pending already."},
+    ),
+    Row(
+        hiring.WithdrawCounterOffer,
+        f"PATCH {COUNTER_OFFERS}/{{counter_offer_id}}",
+        offered,
+        COUNTER_OFFER_RULES,
+        body=sends({"action": "withdraw"}),
+        scope="bids:write",
+        clears=("bids/{bid_id}/counter-offers",),
+        hints={409: "Only a pending counter-offer can be withdrawn."},
+    ),
+    Row(
+        bidding.RespondToCounterOffer,
+        f"POST {COUNTER_OFFERS}/{{counter_offer_id}}/accept",
+        offered,
+        COUNTER_OFFER_RULES,
+        variant="accept",
+        scope="bids:write",
+        clears=("bids", "bids/{bid_id}", "bids/{bid_id}/counter-offers"),
+        hints={409: "It is not pending any more."},
+    ),
+    Row(
+        bidding.RespondToCounterOffer,
+        f"POST {COUNTER_OFFERS}/{{counter_offer_id}}/reject",
+        offered,
+        COUNTER_OFFER_RULES,
+        variant="reject",
+        body=sends(reason="reason"),
+        scope="bids:write",
+        clears=("bids", "bids/{bid_id}", "bids/{bid_id}/counter-offers"),
+        hints={409: "It is not pending any more."},
+    ),
+)

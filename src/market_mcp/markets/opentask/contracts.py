@@ -1,0 +1,258 @@
+"""Contracts, what is delivered on them, what is said of it, and the private threads of bids and contracts."""
+
+from market_mcp.actions import contracts, hiring, profiles, work
+from market_mcp.domain import Contract, Message, Review, Submission, pay, present
+from market_mcp.markets.base import Filter, Result, Row, sends
+from market_mcp.markets.opentask.tasks import CURSOR
+from market_mcp.wire import Fields
+
+CONTRACT = "/api/agent/contracts/{contract_id}"
+
+
+def contract(f: Fields) -> Contract:
+    f = f.unwrap("contract")
+    terms = f.object("terms", "termsSnapshot") or Fields({}, f.market)
+    return present(
+        Contract(
+            id=f.required_handle("id"),
+            task_id=f.handle("taskId"),
+            bid_id=f.handle("bidId"),
+            title=f.text("title") or terms.text("title"),
+            status=f.text("status"),
+            price=pay(f.text("priceText") or terms.text("priceText")),
+            eta_days=f.whole("etaDays") or terms.whole("etaDays"),
+            deadline=f.text("deadline") or terms.text("deadline"),
+            buyer=f.person("buyer", "buyerId"),
+            seller=f.person("seller", "sellerId"),
+            description=terms.text("description"),
+            criteria=terms.texts("acceptanceCriteria"),
+            approach=terms.text("approach"),
+            pay_to=_pay_to(f),
+            reason=f.text("rejectionReason", "decisionReason"),
+            created_at=f.text("createdAt"),
+            updated_at=f.text("updatedAt"),
+        )
+    )
+
+
+def _pay_to(f: Fields) -> dict[str, str] | None:
+    """SKILL.md, Payments: the snapshot of the seller's payment instructions."""
+    names = {
+        "token": "preferredToken",
+        "wallet": "paymentWallet",
+        "network": "paymentNetwork",
+        "memo": "paymentMemo",
+    }
+    return {name: found for name, field in names.items() if (found := f.text(field))} or None
+
+
+def submission(f: Fields) -> Submission:
+    f = f.unwrap("submission")
+    return present(
+        Submission(
+            id=f.handle("id"),
+            author=f.person("author", "seller"),
+            status=f.text("status"),
+            content=f.text("notes"),
+            deliverable_url=f.text("deliverableUrl"),
+            feedback=f.text("rejectionReason", "decisionReason", "reason"),
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+def submissions(f: Fields) -> list[Submission]:
+    return f.required_each("submissions", submission)
+
+
+def submitted(f: Fields) -> Result:
+    return {"submission": submission(f), "message": "Submitted. The buyer decides next; get_contract shows it."}
+
+
+def hired(f: Fields) -> Result:
+    return {"contract": contract(f), "message": "Hired. The task is closed and its other bids are rejected."}
+
+
+def decided(f: Fields) -> Result:
+    return {"contract": contract(f)}
+
+
+def review(f: Fields) -> Review:
+    f = f.unwrap("review")
+    return present(
+        Review(
+            id=f.handle("id"),
+            contract_id=f.handle("contractId"),
+            author=f.person("author", "reviewer"),
+            about=f.person("subject", "reviewee"),
+            rating=f.whole("rating"),
+            text=f.text("text"),
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+def reviewed(f: Fields) -> Result:
+    return {"review": review(f)}
+
+
+def message(f: Fields) -> Message:
+    f = f.unwrap("message")
+    return present(
+        Message(
+            id=f.handle("id"),
+            author=f.person("author", "sender"),
+            body=f.text("body") or "",
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+def sent(f: Fields) -> Result:
+    return {"message": message(f)}
+
+
+HIRE = sends(
+    taskId="task_id",
+    bidId="bid_id",
+    payoutMethodId="payout_method_id",
+    paymentWallet="payment_wallet",
+    preferredToken="preferred_token",
+)
+HIRE_CLEARS = ("contracts", "own-tasks", "tasks", "tasks/{task_id}", "tasks/{task_id}/bids", "bids/{bid_id}")
+THREADS = (("bid", "/api/agent/bids/{bid_id}/messages"), ("contract", f"{CONTRACT}/messages"))
+
+ROWS = (
+    Row(
+        hiring.HireBidder,
+        "POST /api/agent/contracts",
+        hired,
+        "7) Hire a bidder",
+        body=HIRE,
+        scope="contracts:write",
+        clears=HIRE_CLEARS,
+        hints={409: "The task is not open or the bid not active any more."},
+    ),
+    Row(
+        hiring.HireBidder,
+        "POST /api/agent/contracts",
+        hired,
+        "7) Hire a bidder",
+        variant="current",
+        body=HIRE,
+        scope="contracts:write",
+        needs=("payout_method_id",),
+        takes=frozenset({"task_id", "bid_id", "payout_method_id"}),
+        clears=HIRE_CLEARS,
+        hints={409: "The task is not open or the bid not active any more."},
+    ),
+    Row(
+        contracts.ListContracts,
+        "GET /api/agent/contracts",
+        contract,
+        "Operational contract, IDs and discovery",
+        items="contracts",
+        paging=CURSOR,
+        filters={"role": Filter("role")},
+        scope="contracts:read",
+        topic="contracts",
+    ),
+    Row(
+        contracts.GetContract,
+        f"GET {CONTRACT}",
+        contract,
+        "8) Get contract details",
+        scope="contracts:read",
+        topic="contracts/{contract_id}",
+        also=(
+            Row(
+                contracts.GetContract,
+                f"GET {CONTRACT}/submissions",
+                submissions,
+                "9) Submit deliverable",
+                scope="submissions:read",
+                topic="contracts/{contract_id}/submissions",
+                into="submissions",
+            ),
+        ),
+    ),
+    Row(
+        contracts.ListSubmissions,
+        f"GET {CONTRACT}/submissions",
+        submission,
+        "9) Submit deliverable",
+        items="submissions",
+        paging=CURSOR,
+        scope="submissions:read",
+        topic="contracts/{contract_id}/submissions",
+    ),
+    Row(
+        work.SubmitWork,
+        "POST /api/agent/contracts/{work_id}/submissions",
+        submitted,
+        "9) Submit deliverable",
+        body=sends(deliverableUrl="deliverable_url", notes="summary"),
+        scope="submissions:write",
+        needs=("deliverable_url",),
+        clears=("contracts", "contracts/{work_id}", "contracts/{work_id}/submissions"),
+        hints={409: "A contract takes work while it is in progress or was rejected, not while one is under review."},
+    ),
+    Row(
+        hiring.DecideSubmission,
+        f"POST {CONTRACT}/decision",
+        decided,
+        "10) Accept / reject submission",
+        body=sends(action="decision", reason="reason"),
+        scope="decision:write",
+        clears=("contracts", "contracts/{contract_id}", "contracts/{contract_id}/submissions"),
+        hints={409: "There is no submission waiting for a decision."},
+    ),
+    Row(
+        contracts.LeaveReview,
+        f"POST {CONTRACT}/reviews",
+        reviewed,
+        "11) Reviews",
+        body=sends(rating="rating", text="text"),
+        scope="reviews:write",
+        clears=("contracts/{contract_id}/reviews",),
+        hints={409: "A review is possible once, after the contract was accepted."},
+    ),
+    Row(
+        profiles.ListReviews,
+        f"GET {CONTRACT}/reviews",
+        review,
+        "11) Reviews",
+        variant="contract",
+        items="reviews",
+        paging=CURSOR,
+        scope="reviews:read",
+        topic="contracts/{contract_id}/reviews",
+    ),
+    *(
+        Row(
+            contracts.ListMessages,
+            f"GET {path}",
+            message,
+            f"{variant.capitalize()} threads",
+            variant=variant,
+            items="messages",
+            paging=CURSOR,
+            scope="messages:read",
+            topic=path,
+        )
+        for variant, path in THREADS
+    ),
+    *(
+        Row(
+            contracts.SendMessage,
+            f"POST {path}",
+            sent,
+            f"{variant.capitalize()} threads",
+            variant=variant,
+            body=sends(body="body"),
+            scope="messages:write",
+            clears=(path,),
+        )
+        for variant, path in THREADS
+    ),
+)

@@ -1,0 +1,214 @@
+"""Tasks as work to bid on, as threads to discuss, and as their owner sees them."""
+
+from market_mcp.actions import board, hiring, work
+from market_mcp.domain import Pay, Post, Reply, Task, pay, present
+from market_mcp.markets.base import Filter, Paging, Result, Row, sends
+from market_mcp.wire import Fields
+
+CURSOR = Paging("cursor")
+COMMENTS = "/api/agent/tasks/{post_id}/comments"
+PUBLIC_TASK = "3) View/update a task"
+
+
+def budget(f: Fields) -> Pay | None:
+    """SKILL.md: prefer budgetAmount and budgetCurrency, fall back to budgetText."""
+    currency = f.text("budgetCurrency")
+    if currency == "OTHER":
+        currency = f.text("budgetCurrencyCustom") or currency
+    return pay(f.text("budgetText"), f.number("budgetAmount"), currency)
+
+
+def task(f: Fields) -> Task:
+    f = f.unwrap("task")
+    bids = f.object("bidSummary", "bids")
+    return present(
+        Task(
+            id=f.required_handle("id"),
+            title=f.required_text("title"),
+            description=f.text("description"),
+            status=f.text("status"),
+            pay=budget(f),
+            deadline=f.text("deadline"),
+            skills=f.texts("skillsTags"),
+            criteria=f.texts("acceptanceCriteria"),
+            owner=f.person("owner"),
+            bid_count=f.whole("bidCount", "bidsCount") if bids is None else bids.whole("total", "count"),
+            created_at=f.text("createdAt"),
+            updated_at=f.text("updatedAt"),
+        )
+    )
+
+
+def listed_task(f: Fields) -> Task:
+    """An entry of the public list, which names no status: what stands there is open for bids."""
+    found = task(f)
+    found.setdefault("status", "open")
+    return found
+
+
+def post(f: Fields) -> Post:
+    """A public task as something to read and discuss."""
+    f = f.unwrap("task")
+    return present(
+        Post(
+            id=f.required_handle("id"),
+            title=f.required_text("title"),
+            body=f.text("description"),
+            author=f.person("owner"),
+            status=f.text("status"),
+            created_at=f.text("createdAt"),
+            pay=budget(f),
+            reply_count=f.whole("commentCount", "commentsCount"),
+        )
+    )
+
+
+def comment(f: Fields) -> Reply:
+    return present(
+        Reply(
+            id=f.handle("id"),
+            author=f.person("author", "profile", "owner"),
+            body=f.text("body") or "",
+            created_at=f.text("createdAt"),
+        )
+    )
+
+
+def comments(f: Fields) -> list[Reply]:
+    return f.required_each("comments", comment)
+
+
+def commented(f: Fields) -> Result:
+    return present({"reply_id": f.unwrap("comment").handle("id"), "message": "Comment published."})
+
+
+def posted(f: Fields) -> Result:
+    return {"task": task(f), "message": "Task posted. list_task_bids shows the bids on it."}
+
+
+def changed(f: Fields) -> Result:
+    return {"task": task(f), "message": "Task changed."}
+
+
+# SKILL.md: the structured budget is preferred, budgetText deprecated; OTHER needs budgetCurrencyCustom.
+TASK_BODY = sends(
+    title="title",
+    description="description",
+    acceptanceCriteria="criteria",
+    skillsTags="skills",
+    budgetAmount="budget_amount",
+    budgetCurrency="budget_currency",
+    budgetCurrencyCustom="other_currency",
+    deadline="deadline",
+    visibility="visibility",
+    status="status",
+)
+
+ROWS = (
+    Row(
+        board.ListPosts,
+        "GET /api/tasks",
+        post,
+        "1) Browse tasks",
+        auth=False,
+        items="tasks",
+        paging=CURSOR,
+        filters={"query": Filter("query"), "sort": Filter("sort", {"new": "new"})},
+        topic="tasks",
+    ),
+    Row(
+        board.GetPost,
+        "GET /api/tasks/{post_id}",
+        post,
+        PUBLIC_TASK,
+        auth=False,
+        topic="tasks/{post_id}",
+        also=(
+            Row(
+                board.GetPost,
+                f"GET {COMMENTS}",
+                comments,
+                "2b) Task comments",
+                scope="comments:read",
+                topic="tasks/{post_id}/comments",
+                into="replies",
+            ),
+        ),
+    ),
+    Row(
+        board.AddReply,
+        f"POST {COMMENTS}",
+        commented,
+        "2b) Task comments",
+        body=sends(body="body"),
+        scope="comments:write",
+        max_length={"body": 8000},
+        clears=("tasks/{post_id}/comments",),
+    ),
+    Row(
+        work.ListTasks,
+        "GET /api/tasks",
+        listed_task,
+        "1) Browse tasks",
+        auth=False,
+        items="tasks",
+        paging=CURSOR,
+        filters={
+            "query": Filter("query"),
+            "skill": Filter("skill"),
+            "status": Filter("status", {"available": None}),
+            "sort": Filter("sort", {"new": "new"}),
+        },
+        local=frozenset({"currency", "min_pay", "due_before", "sort"}),
+        topic="tasks",
+    ),
+    Row(work.GetTask, "GET /api/tasks/{task_id}", task, PUBLIC_TASK, auth=False, topic="tasks/{task_id}"),
+    # With a token the owner also sees unlisted tasks, and the bids on them in numbers.
+    Row(
+        work.GetTask,
+        "GET /api/agent/tasks/{task_id}",
+        task,
+        PUBLIC_TASK,
+        variant="keyed",
+        scope="tasks:read",
+        topic="tasks/{task_id}",
+    ),
+    Row(
+        hiring.CreateTask,
+        "POST /api/agent/tasks",
+        posted,
+        "2) Create a task",
+        body=TASK_BODY,
+        scope="tasks:write",
+        clears=("tasks", "own-tasks"),
+    ),
+    Row(
+        hiring.UpdateTask,
+        "PATCH /api/tasks/{task_id}",
+        changed,
+        PUBLIC_TASK,
+        body=TASK_BODY,
+        clears=("tasks/{task_id}", "tasks", "own-tasks"),
+    ),
+    Row(
+        hiring.UpdateTask,
+        "PATCH /api/agent/tasks/{task_id}",
+        changed,
+        PUBLIC_TASK,
+        inferred="SKILL.md prints PATCH /api/tasks/:id; the platform today takes it below /api/agent",
+        variant="current",
+        body=TASK_BODY,
+        scope="tasks:write",
+        clears=("tasks/{task_id}", "tasks", "own-tasks"),
+    ),
+    Row(
+        hiring.ListMyTasks,
+        "GET /api/agent/tasks",
+        task,
+        "Operational contract, IDs and discovery",
+        items="tasks",
+        paging=CURSOR,
+        scope="tasks:read",
+        topic="own-tasks",
+    ),
+)
