@@ -1,0 +1,153 @@
+"""Which marketplaces this server acts on, as whom, and how an id finds its way to one of them."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from market_mcp.actions import Action
+from market_mcp.errors import BadCall
+from market_mcp.markets import MARKETS, Market, Row
+
+Presence = Literal["auto", "on", "off"]
+Contract = Literal["seed", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One configured marketplace: a kind, the address it answers at, and the key to act with (None: public reads).
+
+    `name` is the first half of every handle. `variants` chooses, by tool, a row other than the documented one. `scopes`
+    are what the key allows, None where that is not known.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    sandbox: bool = False
+    presence: Presence = "auto"
+    contract: Contract = "seed"
+    variants: Mapping[str, str] = field(default_factory=dict[str, str])
+    scopes: frozenset[str] | None = None
+
+    @property
+    def market(self) -> Market:
+        return MARKETS[self.kind]
+
+    @property
+    def id(self) -> str:
+        """What the account is called in the state file: the same for every process with the same key, and no key."""
+        return hashlib.sha256(f"{self.kind}\n{self.base_url}\n{self.key or ''}".encode()).hexdigest()[:24]
+
+    def authorization(self) -> str | None:
+        return f"Bearer {self.key}" if self.key else None
+
+    def row(self, action: Action) -> Row | None:
+        """How this call is made here: as configured, by contract version, as its arguments decide, or with the key."""
+        configured = self.variants.get(action.tool_name(), "")
+        keyed = "keyed" if self.key else ""
+        return self.market.row(type(action), [v for v in (configured, self.contract, action.variant(), keyed) if v])
+
+
+class Accounts:
+    """The configured accounts by name."""
+
+    SEEN = 10_000
+    """Ids remembered for those who leave the market's name away."""
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self._accounts = {account.name: account for account in accounts}
+        self._seen: dict[str, str] = {}
+        self._recent: dict[tuple[str, str], None] = {}
+
+    def all(self) -> list[Account]:
+        return list(self._accounts.values())
+
+    def secrets(self) -> list[str]:
+        """The keys in use, for those who must keep them out of what they write."""
+        return [account.key for account in self._accounts.values() if account.key]
+
+    def rekey(self, name: str, key: str) -> None:
+        """From now on the account acts with this key."""
+        self._accounts[name] = replace(self._accounts[name], key=key)
+
+    def supporting(self, action: type[Action]) -> list[Account]:
+        """The accounts on whose market this call exists."""
+        return [account for account in self._accounts.values() if account.market.supports(action)]
+
+    def choose(self, action: type[Action], name: str | None) -> list[Account]:
+        """All accounts that support the call, or the one that is named. Raises BadCall."""
+        able = self.supporting(action)
+        if name is None:
+            return able
+        chosen = [account for account in able if account.name == name]
+        if not chosen:
+            names = ", ".join(account.name for account in able) or "none"
+            raise BadCall(f"`{action.tool_name()}` is not available on market {name!r}.", next=f"Markets: {names}.")
+        return chosen
+
+    def only(self, action: type[Action], name: str | None) -> Account:
+        """The one account that can be meant. Raises BadCall where there are several."""
+        able = self.choose(action, name)
+        if len(able) == 1:
+            return able[0]
+        names = ", ".join(account.name for account in able)
+        if not able:
+            raise BadCall(f"No configured market supports `{action.tool_name()}`.", next="See list_markets.")
+        raise BadCall("Which market is meant?", next=f"Pass market: one of {names}.")
+
+    def resolve(self, action: Action) -> tuple[Account, Action]:
+        """The account that an action's handles name, and the action with the platform's own ids. Raises BadCall."""
+        handles = {n: str(v) for n in type(action).model_fields if n.endswith("_id") and (v := getattr(action, n))}
+        able = self.supporting(type(action))
+        named: Account | None = None
+        ids: dict[str, str] = {}
+        for argument, handle in handles.items():
+            account, ids[argument] = self._locate(type(action), argument, handle, able)
+            if named is not None and account is not named:
+                raise BadCall(f"These ids belong to two markets: {named.name} and {account.name}.")
+            named = account
+        if named is None:
+            named = self.only(type(action), getattr(action, "market", None))
+        return named, action.model_copy(update=ids)
+
+    def _locate(self, action: type[Action], argument: str, handle: str, able: Sequence[Account]) -> tuple[Account, str]:
+        name, colon, native = handle.partition(":")
+        names = ", ".join(account.name for account in able) or "none"
+        if not colon:
+            native = handle
+            name = able[0].name if len(able) == 1 else self._seen.get(handle, "")
+            if not name:
+                raise BadCall(
+                    f"`{argument}` {handle[:80]!r} does not say which market it belongs to.",
+                    next=f"Write it as `market:id`, as results give it; markets for {action.tool_name()}: {names}.",
+                )
+        account = self._accounts.get(name)
+        if account is None or account not in able:
+            what = "is no configured market" if account is None else f"does not support {action.tool_name()}"
+            raise BadCall(f"`{argument}`: {name[:80]!r} {what}.", next=f"Markets: {names}.")
+        # Quoting would keep `..`, so an id that is not in the platform's form goes nowhere at all.
+        if not re.fullmatch(account.market.id_pattern, native):
+            raise BadCall(f"`{argument}` {handle[:80]!r} is not an id of {account.market.name}.")
+        return account, native
+
+    def remember(self, handle: object, kind: str) -> None:
+        """Notes that the id of a `task`, a `bid` or the like was seen; it is then understood without its market too."""
+        if isinstance(handle, str) and ":" in handle:
+            name, _, native = handle.partition(":")
+            # An id that two markets both use is nobody's.
+            known = self._seen.pop(native, name)
+            self._seen[native] = name if known == name else ""
+            self._recent.pop((kind, handle), None)
+            self._recent[kind, handle] = None
+            if len(self._seen) > self.SEEN:
+                del self._seen[next(iter(self._seen))]
+            if len(self._recent) > self.SEEN:
+                del self._recent[next(iter(self._recent))]
+
+    def recent(self, kind: str, market: str) -> list[str]:
+        """The platform's own ids of this kind that were seen on a market (empty: on any), the latest first."""
+        handles = (handle.partition(":") for known, handle in reversed(self._recent) if known == kind)
+        return [native for name, _, native in handles if market in ("", name)]

@@ -1,0 +1,230 @@
+"""One action as one HTTP request, and its reply as a result or as an error that a model can act on."""
+
+import email.utils
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from market_mcp.accounts import Account
+from market_mcp.actions import Action, ListAction
+from market_mcp.clock import Clock
+from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
+from market_mcp.lists import upstream_query
+from market_mcp.markets import Row
+from market_mcp.scrub import scrub, scrub_text
+from market_mcp.transport import NoAnswer, NotSent, Transport
+from market_mcp.wire import Fields, HttpReply, HttpRequest, parse_json
+
+READ_TIMEOUT = 10.0
+WRITE_TIMEOUT = 30.0
+"""Seconds for the whole of an answer. A write may take longer: giving up on one early leaves its outcome unknown."""
+
+TRIES = 3
+"""How often a request is sent that cannot have arrived, or a read of a single thing that met a passing trouble."""
+
+TRIES_WITHIN = 20.0
+"""Seconds for all of these tries together."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds; who is asked to wait longer is told so and decides for himself."""
+
+PASSING = frozenset({429, 502, 503, 504})
+"""Statuses after which the same read may succeed a moment later."""
+
+
+class _Busy(Exception):
+    """A reply with a passing status, carried to the next try."""
+
+    def __init__(self, reply: HttpReply, pause: float | None) -> None:
+        super().__init__(reply.status)
+        self.reply, self.pause = reply, pause
+
+
+class Exchange:
+    """Sends one request for one row. It knows no gate: who asks too often is not noticed here."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    def request(
+        self,
+        account: Account,
+        row: Row,
+        action: Action,
+        *,
+        cursor: str | None = None,
+        within: float = READ_TIMEOUT,
+        seen: object = None,
+    ) -> HttpRequest:
+        """The request of an action whose ids are the platform's own; `seen` is what its body takes besides."""
+        query = dict(row.query(action))
+        if isinstance(action, ListAction):
+            query |= _page(row, action, cursor)
+        return HttpRequest(
+            method=row.method,
+            path=fill(row.path, action),
+            query=tuple((name, str(value)) for name, value in query.items()),
+            body=_body(row, action, seen),
+            auth=row.auth,
+            headers=row.headers + self._idempotency(account, row, action),
+            timeout=within,
+        )
+
+    async def send(self, account: Account, row: Row, request: HttpRequest) -> bytes:
+        """The body of the market's yes. Raises CallError for everything else.
+
+        What may have arrived is not sent again, but for reads of single things; a feed gets one try.
+        """
+        name = account.market.name
+        if row.auth and account.key is None:
+            raise BadCall(
+                f"{name} needs a key for this, and none is configured.",
+                next=f"Ask the user to set {account.market.key_env} and restart the server.",
+            )
+        if row.scope is not None and account.scopes is not None and row.scope not in account.scopes:
+            raise BadCall(
+                f"The token for {name} lacks the scope {row.scope}.",
+                next="Ask the user for a token with it; create_token makes one if yours has tokens:write.",
+            )
+        try:
+            reply = await self._tried(account, row, request)
+        except NotSent as error:
+            raise Unavailable(
+                f"{name} cannot be reached: {error}.", next="Try again in a minute, or use another market."
+            ) from None
+        except NoAnswer as error:
+            raise _lost(row, f"{name} gave no usable answer: {error}.") from None
+        self._judge(account, row, reply)
+        # An answer that is meant to be empty, as to a deletion, says only that all went well.
+        empty = reply.status == 204 or reply.headers.get("content-length") == "0"
+        return b"{}" if empty else reply.body
+
+    def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
+        """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
+        try:
+            fields = Fields.of(parse_json(body), account.name)
+            if row.items is None:
+                return scrub(row.decode(fields))
+            page = row.page(fields, cursor)
+            return scrub({"items": page.items, "next": page.next})
+        except MalformedReply as error:
+            text = f"{account.market.name} answered with something unreadable: {scrub_text(str(error))}."
+            raise _lost(row, text) from None
+
+    async def call(
+        self, account: Account, row: Row, action: Action, *, within: float = READ_TIMEOUT, seen: object = None
+    ) -> Any:
+        """The three together: what the market makes of an action `within` seconds. Raises CallError."""
+        request = self.request(account, row, action, within=within, seen=seen)
+        return self.decode(account, row, await self.send(account, row, request))
+
+    async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
+        """The reply to a request, after as many tries as it may have. Raises NotSent or NoAnswer."""
+        if account.sandbox or row.items is not None:
+            return await self._transport.send(account, request)
+        import stamina  # a start has no need of it
+
+        again = not row.writes and not row.reads
+
+        def worth_a_try(error: Exception) -> bool | float:
+            if isinstance(error, _Busy):
+                return error.pause if error.pause is not None else True
+            return isinstance(error, NotSent)
+
+        try:
+            async for attempt in stamina.retry_context(
+                on=worth_a_try, attempts=TRIES, timeout=TRIES_WITHIN, wait_initial=0.5, wait_max=LONGEST_PAUSE
+            ):
+                with attempt:
+                    reply = await self._transport.send(account, request)
+                    pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
+                    if again and reply.status in PASSING and (pause is None or pause <= LONGEST_PAUSE):
+                        raise _Busy(reply, pause)
+                    return reply
+        except _Busy as busy:
+            return busy.reply
+        raise NotSent("no try was left")
+
+    def _judge(self, account: Account, row: Row, reply: HttpReply) -> None:
+        """Raises what a status other than success means."""
+        status, name = reply.status, account.market.name
+        if 200 <= status < 300:
+            return
+        if status >= 500:
+            raise _lost(row, f"{name} broke (HTTP {status}).")
+        if status < 400:
+            raise _lost(row, f"{name} answered with a redirect (HTTP {status}), which is not followed.")
+        said = _sentence(reply)
+        text = f"{name} refused (HTTP {status}){': ' + said if said else ''}."
+        retry = None
+        next_step = row.hints.get(status, "")
+        match status:
+            case 401:
+                next_step = f"Tell the user that the key in {account.market.key_env} was not accepted."
+            case 403 if row.scope is not None and not next_step:
+                next_step = f"Either the token lacks the scope {row.scope}, or this is for another party to do."
+            case 404 if not next_step:
+                next_step = "Check the id; lists give the ids there are."
+            case 429:
+                retry = _retry_after(reply, self._clock.now())
+                next_step = next_step or "Wait that long before asking this market again."
+            case _:
+                pass
+        raise Refused(text, status=status, next=next_step, retry_after_seconds=retry)
+
+    def _idempotency(self, account: Account, row: Row, action: Action) -> tuple[tuple[str, str], ...]:
+        """The header by which a market that knows it recognises a request that reaches it twice."""
+        if not row.writes or account.market.idempotency_from != account.contract:
+            return ()
+        call = f"{account.id} {action.tool_name()} {action.model_dump_json()} {self._clock.now()}"
+        return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
+
+
+def fill(template: str, action: Action) -> str:
+    """A path or topic with the action's fields in the place of their names."""
+    return template.format_map({name: getattr(action, name) for name in type(action).model_fields})
+
+
+def _page(row: Row, action: ListAction, cursor: str | None) -> dict[str, object]:
+    """The filters that go upstream, and which page is asked for."""
+    query: dict[str, object] = dict(upstream_query(row, action))
+    if row.paging is not None:
+        query["limit"] = row.paging.limit
+        if row.paging.param == "page":
+            query["page"] = cursor or "1"
+        elif cursor is not None:
+            query["cursor"] = cursor
+    return query
+
+
+def _body(row: Row, action: Action, seen: object) -> Mapping[str, object] | None:
+    if row.body_with is not None:
+        return row.body_with(action, seen)
+    return None if row.body is None else row.body(action)
+
+
+def _lost(row: Row, text: str) -> CallError:
+    if not row.writes:
+        return Unavailable(text, next="Try again in a minute.")
+    return OutcomeUnknown(text, next="Do not repeat it blindly: look first whether it took effect.")
+
+
+def _sentence(reply: HttpReply) -> str:
+    """The market's own words for its refusal, cleaned and cut."""
+    try:
+        said = Fields.of(parse_json(reply.body), "").text("error", "message", "detail")
+    except MalformedReply:
+        said = None
+    return scrub_text(said or "").strip()[:300].rstrip(".")
+
+
+def _retry_after(reply: HttpReply, now: float) -> float:
+    """Seconds from a Retry-After of either form; a minute where there is none."""
+    value = reply.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(min(int(value), 86_400))
+    try:
+        return min(max(1.0, email.utils.parsedate_to_datetime(value).timestamp() - now), 86_400.0)
+    except (ValueError, TypeError):
+        return 60.0

@@ -1,0 +1,212 @@
+"""One list out of many markets' pages: filters and sorts that a market lacks, fair shares, one cursor."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple, cast
+
+from market_mcp.actions import ListAction
+from market_mcp.bounds import MAX_RESULT, compact
+from market_mcp.errors import BadCall
+from market_mcp.markets import Row
+from market_mcp.times import seconds
+
+Item = Mapping[str, Any]
+Fits = Callable[[Item], bool]
+
+EXCERPT = 280
+"""Characters of a long text in a list; `get_*` has the whole."""
+
+ROOM = MAX_RESULT * 3 // 4
+"""Characters of an answer's items; what does not fit is left for the next page and not cut away behind its cursor."""
+
+
+class Position(NamedTuple):
+    """Where a market's list goes on: the cursor of its page, and how many of that page's items were given out."""
+
+    cursor: str | None = None
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one market has to offer for an answer: items not given out yet, and where its next page starts."""
+
+    market: str
+    items: Sequence[Item]
+    position: Position
+    next: str | None
+
+    def after(self, taken: int) -> Position | None:
+        """Where to go on when `taken` of the items were given out; None at the end of the list."""
+        if taken < len(self.items):
+            return Position(self.position.cursor, self.position.given + taken)
+        return Position(self.next) if self.next is not None else None
+
+
+def deal(shares: Sequence[Share], limit: int, room: int = ROOM) -> tuple[list[Item], dict[str, Position]]:
+    """At most `limit` items, as many as there is room for but at least one, and where each market goes on.
+
+    They are taken in turn from each market, so that a busy one hides no quiet one.
+    """
+    taken = {share.market: 0 for share in shares}
+    items: list[Item] = []
+    for share, item in _in_turn(shares):
+        room -= len(compact(excerpt(item)))
+        if len(items) == limit or (items and room < 0):
+            break
+        items.append(item)
+        taken[share.market] += 1
+    positions = {share.market: share.after(taken[share.market]) for share in shares}
+    return items, {market: position for market, position in positions.items() if position is not None}
+
+
+def _in_turn(shares: Sequence[Share]) -> Iterator[tuple[Share, Item]]:
+    for turn in range(max((len(share.items) for share in shares), default=0)):
+        for share in shares:
+            if turn < len(share.items):
+                yield share, share.items[turn]
+
+
+def encode_cursor(action: ListAction, positions: Mapping[str, Position]) -> str | None:
+    """One opaque cursor for all markets, good for the same filters only; None when every list has ended."""
+    if not positions:
+        return None
+    content = json.dumps([_fingerprint(action), positions], separators=(",", ":"))
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def decode_cursor(action: ListAction) -> dict[str, Position] | None:
+    """The positions in the action's cursor, None without one. Raises BadCall."""
+    if action.cursor is None:
+        return None
+    try:
+        content = base64.urlsafe_b64decode(action.cursor + "=" * (-len(action.cursor) % 4))
+        fingerprint, positions = json.loads(content)
+        found = {market: _position(*position) for market, position in positions.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise BadCall(
+            "That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out."
+        ) from None
+    if fingerprint != _fingerprint(action):
+        raise BadCall(
+            "That cursor belongs to other filters.", next="Repeat the call's filters, or leave the cursor out."
+        )
+    return found
+
+
+def _position(cursor: object, given: object) -> Position:
+    if not isinstance(cursor, str | None) or not isinstance(given, int) or given < 0:
+        raise ValueError("no position")
+    # Half a character can be written in JSON, but not in a request.
+    (cursor or "").encode()
+    return Position(cursor, given)
+
+
+def _fingerprint(action: ListAction) -> str:
+    filters = {name: str(value) for name, value in action.filters().items()}
+    return hashlib.sha256(json.dumps([action.tool_name(), filters], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def unsupported(row: Row, action: ListAction) -> list[str]:
+    """The filters of the call that neither this market nor we can answer for it."""
+    lacking: list[str] = []
+    for name, value in action.filters().items():
+        known = row.filters.get(name)
+        upstream = known is not None and (known.values is None or value in known.values)
+        local = name in row.local and (name != "sort" or value in SORTS)
+        if not upstream and not local and name not in row.placeholders():
+            lacking.append(name if name != "sort" else f"sort={value}")
+    return lacking
+
+
+def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
+    """The filters that the market answers itself, in its words."""
+    query: dict[str, str] = {}
+    for name, known in row.filters.items():
+        value = getattr(action, name)
+        word = known.values.get(value) if known.values is not None else value
+        if value is not None and word is not None:
+            query[known.param] = str(word)
+    return query
+
+
+def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
+    """The items of a page that fit the filters which the market leaves to us, in the order asked for."""
+    left = list(items)
+    for name, value in action.filters().items():
+        known = row.filters.get(name)
+        if (known is not None and (known.values is None or value in known.values)) or name in row.placeholders():
+            continue
+        if name == "sort":
+            left.sort(key=SORTS[str(value)])
+        else:
+            fits = FILTERS[name](value, action)
+            left = [item for item in left if fits(item)]
+    return left
+
+
+def excerpt(item: Item) -> Item:
+    """The item with its long texts cut; how long they are stands beside them."""
+    cut = {
+        name: f"{text[:EXCERPT].rstrip()}… [{len(text)} characters; read it whole with get_*]"
+        for name, text in item.items()
+        if isinstance(text, str) and len(text) > EXCERPT
+    }
+    return {**item, **cut} if cut else item
+
+
+def _has_words(value: object, _: ListAction) -> Fits:
+    words = str(value).casefold().split()
+
+    def fits(item: Item) -> bool:
+        text = " ".join(str(item.get(name, "")) for name in ("title", "body", "description")).casefold()
+        return all(word in text for word in words)
+
+    return fits
+
+
+def _in_currency(value: object, _: ListAction) -> Fits:
+    return lambda item: item.get("pay", {}).get("currency") == str(value).strip().upper()
+
+
+def _pays(value: object, action: ListAction) -> Fits:
+    """Amounts in different currencies do not compare, so a minimum needs its currency."""
+    if getattr(action, "currency", None) is None:
+        raise BadCall("`min_pay` needs `currency`: amounts are never converted.", next="Add one, such as USDC.")
+    least = cast("Decimal", value)
+    return lambda item: (amount := _amount(item)) is not None and amount >= least
+
+
+def _due(value: object, _: ListAction) -> Fits:
+    before = seconds(str(value))
+    if before is None:
+        raise BadCall("`due_before` is not a date or time.", next="Write it as 2026-03-14 or 2026-03-14T10:00:00Z.")
+    return lambda item: (due := _deadline(item)) is not None and due < before
+
+
+def _amount(item: Item) -> Decimal | None:
+    amount = item.get("pay", {}).get("amount")
+    return None if amount is None else Decimal(amount)
+
+
+def _deadline(item: Item) -> float | None:
+    return seconds(str(item.get("deadline", "")))
+
+
+FILTERS: dict[str, Callable[[object, ListAction], Fits]] = {
+    "query": _has_words,
+    "currency": _in_currency,
+    "min_pay": _pays,
+    "due_before": _due,
+    "status": lambda value, _: lambda item: value == "any" or item.get("status") == value,
+    "difficulty": lambda value, _: lambda item: item.get("difficulty") == value,
+}
+SORTS: dict[str, Callable[[Item], Any]] = {
+    "payout": lambda item: -(_amount(item) or 0),
+    "deadline": lambda item: math.inf if (due := _deadline(item)) is None else due,
+}

@@ -1,0 +1,237 @@
+"""The polling interval: a question goes to a market at most once in it, whoever asks, from whichever process.
+
+AgentJob asks for 60 s between two looks at its posts; the same courtesy is kept to every market and every read.
+Inside the interval the held answer comes back with its age. What may go upstream is decided, and written down,
+before it is sent, in one transaction on the shared state file, so that two processes with one key do not ask twice.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from sqlite3 import Connection, Row
+from typing import Literal, cast
+
+from market_mcp.clock import Clock, Stamp, elapsed, is_ahead, stamp
+from market_mcp.errors import CallError, TooSoon, Unavailable
+from market_mcp.state import State
+
+MIN_INTERVAL = 60.0
+"""Seconds; a shorter polling interval is refused at start."""
+
+IN_FLIGHT = 30.0
+"""Seconds after which a question without an answer counts as lost with the process that asked it."""
+
+LOOK = 0.05
+"""Seconds between two looks for the answer to a question that another caller is just asking."""
+
+LOOKS = round((IN_FLIGHT + 1) / LOOK)
+"""How often one looks: long enough to see one asking through to its end."""
+
+KEPT = 24 * 3600.0
+"""Seconds for which an answer is kept, to be given when no newer one can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of whom.
+
+    `account` is the market and key, `topic` what the question is about, `key` the request itself. Questions of one
+    topic share a feed's budget.
+    """
+
+    account: str
+    topic: str
+    key: str
+
+    @classmethod
+    def of(cls, account: str, topic: str, *request: object) -> "Question":
+        digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()
+        return cls(account, topic, digest[:32])
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An answer and how old it is; `next_in` seconds from now the same question may go upstream again.
+
+    `stale` says that it was asked for before a write of our own, `note` why the last try to renew it failed.
+    """
+
+    answer: object
+    source: Literal["live", "cache"]
+    fetched_at: float
+    age: float
+    next_in: float
+    stale: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A question that went upstream `age` seconds ago; an open one has no outcome yet."""
+
+    id: int
+    question: str
+    age: float
+    open: bool
+    stale: bool
+    failure: str | None
+
+
+class Pacing:
+    """The gate. `interval` in seconds, `budget` further questions (pages, filters) a topic may cost within it."""
+
+    def __init__(self, state: State, clock: Clock, interval: float = MIN_INTERVAL, budget: int = 3) -> None:
+        self._state = state
+        self._clock = clock
+        self._interval = interval
+        self._budget = budget
+
+    async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]]) -> Held:
+        """The answer to a question: the held one inside the interval, else what `fetch` brings.
+
+        Raises TooSoon when the interval allows no request and nothing is held, and whatever `fetch` raises.
+        """
+        for _ in range(LOOKS):
+            turn = self._turn(question)
+            if isinstance(turn, Held):
+                return turn
+            if turn is not None:
+                return await self._fetch(turn, fetch)
+            await self._clock.sleep(LOOK)
+        raise Unavailable("Others keep asking this question, and no answer came.", retry_after_seconds=IN_FLIGHT)
+
+    def out_of_date(self, account: str, topics: tuple[str, ...]) -> None:
+        """After a write of our own: what was asked about these topics does not show it; a fresh look is due."""
+        with self._state.transaction() as db:
+            for topic in topics:
+                db.execute("UPDATE ask SET stale=1 WHERE account=? AND topic=?", (account, topic))
+                db.execute("UPDATE held SET stale=1 WHERE account=? AND topic=?", (account, topic))
+
+    def next_in(self, account: str) -> dict[str, float]:
+        """Seconds until each topic's latest question may be asked again, for those that may not be now."""
+        with self._state.transaction() as db:
+            rows = db.execute("SELECT * FROM ask WHERE account=?", (account,)).fetchall()
+        waits: dict[str, float] = {}
+        for row in rows:
+            wait = self._interval - elapsed(_stamp_of(row), self._clock)
+            if wait > 0:
+                waits[row["topic"]] = max(wait, waits.get(row["topic"], 0.0))
+        return waits
+
+    def _turn(self, question: Question) -> "Held | int | None":
+        """What a caller gets: an answer, or the id under which it is to ask, or None while somebody else asks."""
+        with self._state.transaction() as db:
+            recent = self._recent(db, question)
+            last = next((ask for ask in reversed(recent) if ask.question == question.key), None)
+            wait = max(self._own_wait(last), self._budget_wait(recent))
+            if wait <= 0:
+                self._prune(db)
+                return self._open(db, question)
+            if last is not None and last.open and last.age < IN_FLIGHT:
+                return None
+            row = db.execute(
+                "SELECT * FROM held WHERE account=? AND question=?", (question.account, question.key)
+            ).fetchone()
+        failure = "" if last is None else (last.failure or ("no answer came back." if last.open else ""))
+        if row is not None:
+            age = elapsed(_stamp_of(row), self._clock)
+            return Held(
+                json.loads(row["answer"]), "cache", row["wall"], age, wait, stale=bool(row["stale"]), note=failure
+            )
+        if last is not None:
+            raise TooSoon(
+                f"The last try, {last.age:.0f} s ago, failed: {failure}",
+                next=f"A feed is asked once in {self._interval:g} s, failed tries included.",
+                retry_after_seconds=wait,
+            )
+        raise TooSoon(
+            f"This feed was asked {len(recent)} different questions within {self._interval:g} s, "
+            "which is what the polling budget allows.",
+            next="Use the answers you have, or ask again later.",
+            retry_after_seconds=wait,
+        )
+
+    def _own_wait(self, last: _Ask | None) -> float:
+        """Seconds until the interval lets a question go upstream that was last asked then."""
+        return 0.0 if last is None or last.stale else self._interval - last.age
+
+    def _budget_wait(self, recent: list[_Ask]) -> float:
+        """Seconds until so many of a topic's questions lie outside the interval that there is budget for one."""
+        if len(recent) <= self._budget:
+            return 0.0
+        return self._interval - sorted(ask.age for ask in recent)[self._budget]
+
+    def _recent(self, db: Connection, question: Question) -> list[_Ask]:
+        """What went upstream of this topic within the interval, in order; what is older is dropped."""
+        rows = db.execute(
+            "SELECT * FROM ask WHERE account=? AND topic=? ORDER BY id", (question.account, question.topic)
+        ).fetchall()
+        recent: list[_Ask] = []
+        for row in rows:
+            since = _stamp_of(row)
+            if is_ahead(since, self._clock):
+                self._stamp(db, row["id"])
+            age = elapsed(since, self._clock)
+            if age < self._interval:
+                flags = bool(row["open"]), bool(row["stale"])
+                recent.append(_Ask(row["id"], row["question"], age, *flags, row["failure"]))
+            else:
+                db.execute("DELETE FROM ask WHERE id=?", (row["id"],))
+        return recent
+
+    def _prune(self, db: Connection) -> None:
+        """Forgets what nobody came back for. Done when a request is about to cost far more than this does."""
+        for table in ("ask", "held"):
+            # The wall clock preselects, since it may have been set; what is old is decided as always.
+            rows = db.execute(
+                f"SELECT rowid AS row, wall, boot, boot_id FROM {table} WHERE wall < ?",  # noqa: S608 - no input in it
+                (self._clock.now() - KEPT,),
+            ).fetchall()
+            old = [(row["row"],) for row in rows if elapsed(_stamp_of(row), self._clock) >= KEPT]
+            db.executemany(f"DELETE FROM {table} WHERE rowid=?", old)  # noqa: S608 - no input in it
+
+    def _open(self, db: Connection, question: Question) -> int:
+        now = stamp(self._clock)
+        cursor = db.execute(
+            "INSERT INTO ask(account, topic, question, wall, boot, boot_id) VALUES (?,?,?,?,?,?)",
+            (question.account, question.topic, question.key, now.wall, now.boot, now.boot_id),
+        )
+        return cast("int", cursor.lastrowid)
+
+    async def _fetch(self, ask: int, fetch: Callable[[], Awaitable[object]]) -> Held:
+        failure = "the call was broken off."
+        answer: str | None = None
+        try:
+            value = await fetch()
+            answer = json.dumps(value)
+        except CallError as error:
+            failure = error.message
+            raise
+        finally:
+            self._close(ask, answer, failure)
+        return Held(value, "live", self._clock.now(), 0.0, self._interval)
+
+    def _close(self, ask: int, answer: str | None, failure: str) -> None:
+        """Writes down how an asking ended. A later answer than this one stays."""
+        with self._state.transaction() as db:
+            # The request reached the market at some time between being claimed and now: now is the safe one.
+            self._stamp(db, ask)
+            db.execute("UPDATE ask SET open=0, failure=? WHERE id=?", (None if answer else failure, ask))
+            if answer is not None:
+                db.execute(
+                    "INSERT INTO held(account, topic, question, ask, stale, wall, boot, boot_id, answer) "
+                    "SELECT account, topic, question, id, stale, wall, boot, boot_id, ? FROM ask WHERE id=? "
+                    "ON CONFLICT(account, question) DO UPDATE SET ask=excluded.ask, stale=excluded.stale, "
+                    "wall=excluded.wall, boot=excluded.boot, boot_id=excluded.boot_id, answer=excluded.answer "
+                    "WHERE excluded.ask > held.ask",
+                    (answer, ask),
+                )
+
+    def _stamp(self, db: Connection, ask: int) -> None:
+        now = stamp(self._clock)
+        db.execute("UPDATE ask SET wall=?, boot=?, boot_id=? WHERE id=?", (now.wall, now.boot, now.boot_id, ask))
+
+
+def _stamp_of(row: Row) -> Stamp:
+    return Stamp(row["wall"], row["boot"], row["boot_id"])

@@ -1,0 +1,87 @@
+"""The markets' own limits on how often a thing may be done, counted here so that they are known before they are hit."""
+
+from collections.abc import Iterable
+
+from market_mcp.accounts import Account
+from market_mcp.clock import Clock, Stamp, elapsed, stamp
+from market_mcp.errors import BadCall, TooSoon
+from market_mcp.markets import Quota, Standing
+from market_mcp.state import State
+
+
+class Quotas:
+    """Counts successful calls of every process that shares the state file."""
+
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+
+    def check(self, account: Account, quota: Quota) -> None:
+        """Raises TooSoon when the quota is used up, with the time when the next call is free."""
+        ages = self._ages(account, quota)
+        if len(ages) >= quota.calls:
+            raise TooSoon(
+                f"{account.market.name} allows {quota.calls} {quota.name} in {quota.seconds / 3600:g} h; all are used.",
+                retry_after_seconds=quota.seconds - sorted(ages)[quota.calls - 1],
+            )
+
+    def spend(self, account: Account, quota: Quota) -> None:
+        """Counts one call."""
+        now = stamp(self._clock)
+        with self._state.transaction() as db:
+            db.execute(
+                "INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, now.wall, now.boot, now.boot_id)
+            )
+
+    def check_standing(self, account: Account, standing: Standing) -> None:
+        """Raises BadCall when there is no room for one more."""
+        held = self._held(account, standing.name)
+        if standing.takes and len(held) >= standing.most:
+            raise BadCall(
+                f"{account.market.name} allows {standing.most} {standing.name} at once, and you have {len(held)}.",
+                next="End one first: hand it in or give it back. my_work looks at the market and counts them anew.",
+            )
+
+    def stand(self, account: Account, standing: Standing, subject: str) -> None:
+        """Notes that a thing was added or ended."""
+        with self._state.transaction() as db:
+            if standing.takes:
+                row = (account.id, standing.name, subject)
+                db.execute("INSERT OR IGNORE INTO standing VALUES (?,?,?)", row)
+            else:
+                where = (account.id, standing.name, subject)
+                db.execute("DELETE FROM standing WHERE account=? AND quota=? AND subject=?", where)
+
+    def recount(self, account: Account, name: str, subjects: Iterable[str]) -> None:
+        """Replaces what was counted here by what the market says."""
+        with self._state.transaction() as db:
+            db.execute("DELETE FROM standing WHERE account=? AND quota=?", (account.id, name))
+            for subject in subjects:
+                db.execute("INSERT OR IGNORE INTO standing VALUES (?,?,?)", (account.id, name, subject))
+
+    def left(self, account: Account) -> dict[str, int]:
+        """How many calls or things each of the market's quotas has left."""
+        rows = account.market.rows.values()
+        calls = {row.quota for row in rows if row.quota is not None}
+        things = {(row.standing.name, row.standing.most) for row in rows if row.standing is not None}
+        left = {quota.name: quota.calls - len(self._ages(account, quota)) for quota in sorted(calls)}
+        left |= {name: most - len(self._held(account, name)) for name, most in sorted(things)}
+        return {name: max(0, count) for name, count in left.items()}
+
+    def _held(self, account: Account, name: str) -> list[str]:
+        with self._state.transaction() as db:
+            rows = db.execute("SELECT subject FROM standing WHERE account=? AND quota=?", (account.id, name))
+            return [row["subject"] for row in rows]
+
+    def _ages(self, account: Account, quota: Quota) -> list[float]:
+        """Seconds since each call that still counts; the others are forgotten."""
+        ages: list[float] = []
+        with self._state.transaction() as db:
+            where = (account.id, quota.name)
+            for row in db.execute("SELECT rowid, * FROM spent WHERE account=? AND quota=?", where).fetchall():
+                age = elapsed(Stamp(row["wall"], row["boot"], row["boot_id"]), self._clock)
+                if age < quota.seconds:
+                    ages.append(age)
+                else:
+                    db.execute("DELETE FROM spent WHERE rowid=?", (row["rowid"],))
+        return ages

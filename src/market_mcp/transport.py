@@ -1,0 +1,124 @@
+"""Sends one request to one market and brings its answer back whole, or says why not.
+
+One pooled client serves every market of the process. Where a market is the embedded sandbox, the same client hands the
+request to it in memory. No redirects are followed and no proxy of the environment is used, for both would carry a key
+to a place that nobody named.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Protocol
+
+import anyio
+import httpx2
+
+from market_mcp.errors import MarketMcpError
+from market_mcp.wire import HttpReply, HttpRequest
+
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes of a decoded answer; a longer one is not read."""
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds for a connection to come about."""
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_HEADER = re.compile(r"[\x20-\x7e]*")
+
+
+class NotSent(MarketMcpError):
+    """The request cannot have reached the market: no address, no connection, no TLS."""
+
+
+class NoAnswer(MarketMcpError):
+    """The request left, but no whole answer came back: time-out, reset, too large."""
+
+
+class Endpoint(Protocol):
+    """Where requests go and with which key; what the transport needs to know of a configured account."""
+
+    @property
+    def base_url(self) -> str: ...
+
+    def authorization(self) -> str | None: ...
+
+
+class Transport:
+    """Sends requests. `client` is handed in, so that tests and the sandbox stand behind the same code."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def send(self, endpoint: Endpoint, request: HttpRequest) -> HttpReply:
+        """The answer to a request, whatever its status. Raises NotSent or NoAnswer."""
+        outgoing = self._build(endpoint, request)
+        try:
+            with anyio.fail_after(request.timeout):
+                response = await self._client.send(outgoing, stream=True, follow_redirects=False)
+                async with contextlib.aclosing(response):
+                    return HttpReply(response.status_code, _lower(response.headers), await _read(response))
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol) as error:
+            raise NotSent(f"no connection ({type(error).__name__})") from None
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {request.timeout:g} s") from None
+        except httpx2.TimeoutException as error:
+            raise NoAnswer(f"no answer in time ({type(error).__name__})") from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise NoAnswer(f"the connection broke ({type(error).__name__})") from None
+
+    def _build(self, endpoint: Endpoint, request: HttpRequest) -> httpx2.Request:
+        """The request as it goes out, or NotSent if there is anything in it that must not or cannot go."""
+        # URLs are tidied on their way out, so that `..` would lead to another market on the same host.
+        if not _PATH.fullmatch(request.path) or ".." in request.path:
+            raise NotSent("the path is not one of a market's")
+        headers = {"accept": "application/json", **dict(request.headers)}
+        authorization = endpoint.authorization() if request.auth else None
+        if authorization is not None:
+            headers["authorization"] = authorization
+        # The library's own complaint would quote the header, and with it the key.
+        if not all(_HEADER.fullmatch(value) for value in headers.values()):
+            raise NotSent("a header, perhaps the key in it, holds characters that headers cannot carry")
+        try:
+            base = httpx2.URL(endpoint.base_url)
+            url = httpx2.URL(endpoint.base_url.rstrip("/") + request.path, params=request.query or None)
+            # POLT answers an empty body that is declared JSON with 400: no body, no Content-Type.
+            outgoing = self._client.build_request(
+                request.method, url, headers=headers, json=request.body, timeout=_timeout(request.timeout)
+            )
+        except (httpx2.InvalidURL, ValueError, TypeError) as error:
+            raise NotSent(f"the request cannot be written ({type(error).__name__})") from None
+        if (url.scheme, url.host, url.port, url.userinfo) != (base.scheme, base.host, base.port, b""):
+            raise NotSent("the request would have left the market's own address")
+        return outgoing
+
+
+def new_client(mounts: Mapping[str, httpx2.AsyncBaseTransport] | None = None) -> httpx2.AsyncClient:
+    """A client as this server uses it; `mounts` maps URL patterns to transports, such as the embedded sandbox."""
+    return httpx2.AsyncClient(
+        mounts=dict(mounts or {}),
+        follow_redirects=False,
+        trust_env=False,
+        # A cookie would tie the calls of two accounts on one platform together.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        limits=httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=60),
+    )
+
+
+def _timeout(total: float) -> httpx2.Timeout:
+    return httpx2.Timeout(total, connect=min(CONNECT_TIMEOUT, total))
+
+
+def _lower(headers: httpx2.Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_BODY:
+            raise NoAnswer(f"the answer is larger than {MAX_BODY // 1024 // 1024} MiB")
+        parts.append(part)
+    return b"".join(parts)
