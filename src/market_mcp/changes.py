@@ -1,0 +1,139 @@
+"""What changed since the agent last looked: read from the markets, compared with what was seen then."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+
+from market_mcp.accounts import Account
+from market_mcp.actions import Action
+from market_mcp.actions.board import GetPost
+from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications
+from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
+from market_mcp.clock import Clock
+from market_mcp.domain import present
+from market_mcp.errors import CallError
+from market_mcp.gateway import UNTRUSTED, Gateway, Result
+from market_mcp.lists import excerpt
+from market_mcp.state import State
+
+WATCHED = 5
+"""Own posts and tasks looked at in one call, the latest first."""
+
+Fact = tuple[str, object, dict[str, Any]]
+"""What is watched (an id), what of it counts as a change, and how to tell it."""
+
+
+class Changes:
+    """Compares facts with those seen before; what was told once is not told again."""
+
+    def __init__(self, gateway: Gateway, state: State, clock: Clock) -> None:
+        self._gateway = gateway
+        self._state = state
+        self._clock = clock
+
+    def watch(self, account: Account, kind: str, handle: object) -> None:
+        """Remembers an own post or task, so that later changes to it are told."""
+        if isinstance(handle, str):
+            with self._state.transaction() as db:
+                db.execute(
+                    "INSERT OR REPLACE INTO watched VALUES (?,?,?,?)", (account.id, kind, handle, self._clock.now())
+                )
+
+    async def check(self, action: CheckInbox) -> Result:
+        """The news of all markets, and by market what could not be asked."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        skipped: dict[str, str] = {}
+        accounts = [a for a in self._gateway.accounts.all() if action.market in (None, a.name)]
+
+        async def part(account: Account, name: str, ask: Callable[[Account], Awaitable[list[Fact]]]) -> None:
+            try:
+                found[f"{account.name} {name}"] = self._new(account, await ask(account))
+            except CallError as error:
+                skipped[f"{account.name} {name}"] = error.as_text()
+
+        async with anyio.create_task_group() as group:
+            for account in accounts:
+                for name, needed, with_key, ask in self._parts():
+                    if account.market.supports(needed) and (account.key is not None or not with_key):
+                        group.start_soon(part, account, name, ask)
+        order = [f"{account.name} {part[0]}" for account in accounts for part in self._parts()]
+        news = [item for name in order for item in found.get(name, ())]
+        content: Result = {"changes": [excerpt(item) for item in news]}
+        if not news:
+            content["message"] = "Nothing new since you last looked."
+        else:
+            content["untrusted"] = UNTRUSTED
+        if skipped:
+            content["skipped"] = skipped
+        if any(account.sandbox for account in accounts):
+            content["sandbox"] = True
+        return content
+
+    def _parts(self) -> "tuple[tuple[str, type[Action], bool, Callable[[Account], Awaitable[list[Fact]]]], ...]":
+        return (
+            ("notifications", CountUnread, True, self._notifications),
+            ("new tasks", RecentTasks, False, self._recent),
+            ("your posts", GetPost, False, self._posts),
+            ("your tasks", CommittedTasks, True, self._tasks),
+        )
+
+    async def _notifications(self, account: Account) -> list[Fact]:
+        """SKILL.md, Polling strategy: the count first, the list only when it is not zero."""
+        unread = await self._gateway.read(account, CountUnread(market=account.name))
+        if not unread["count"]:
+            return []
+        found = (await self._gateway.read(account, ListNotifications()))["items"]
+        return [(n["id"], n["id"], {"what": n.get("type") or "notification", **n}) for n in found]
+
+    async def _recent(self, account: Account) -> list[Fact]:
+        tasks = (await self._gateway.read(account, RecentTasks(market=account.name)))["items"]
+        keep = ("id", "title", "pay", "deadline", "difficulty")
+        return [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
+
+    async def _posts(self, account: Account) -> list[Fact]:
+        facts: list[Fact] = []
+        for handle in self._watched(account, "post"):
+            post = await self._gateway.read(account, GetPost(post_id=handle.partition(":")[2]))
+            replies: list[dict[str, Any]] = post.get("replies", [])
+            count = post.get("reply_count", len(replies))
+            told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
+            facts.append((handle, count, told | {"latest": replies[-1].get("body") if replies else None}))
+        return facts
+
+    async def _tasks(self, account: Account) -> list[Fact]:
+        """Reviews of what was handed in; that a task is committed or awaits review, its agent did itself."""
+        facts: list[Fact] = []
+        for handle in self._watched(account, "task"):
+            task = await self._gateway.read(account, GetTask(task_id=handle.partition(":")[2]))
+            submissions: list[dict[str, Any]] = task.get("submissions", [])
+            last = submissions[-1] if submissions else {}
+            if last.get("status") in (None, "pending"):
+                continue
+            told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
+            told |= {"review": last["status"], "feedback": last.get("feedback")}
+            facts.append((handle, [last.get("id"), last["status"]], told))
+        return facts
+
+    def _watched(self, account: Account, kind: str) -> list[str]:
+        with self._state.transaction() as db:
+            rows = db.execute(
+                "SELECT handle FROM watched WHERE account=? AND kind=? ORDER BY wall DESC LIMIT ?",
+                (account.id, kind, WATCHED),
+            ).fetchall()
+        return [row["handle"] for row in rows]
+
+    def _new(self, account: Account, facts: list[Fact]) -> list[dict[str, Any]]:
+        """The facts that differ from those seen before; all are seen from now on."""
+        news: list[dict[str, Any]] = []
+        with self._state.transaction() as db:
+            for handle, value, told in facts:
+                digest = hashlib.sha256(json.dumps([value, told.get("what")]).encode()).hexdigest()[:16]
+                key = (account.id, f"{told['what']} {handle}")
+                row = db.execute("SELECT digest FROM seen WHERE account=? AND fact=?", key).fetchone()
+                if row is None or row["digest"] != digest:
+                    news.append(present(told))
+                    db.execute("INSERT OR REPLACE INTO seen VALUES (?,?,?,?)", (*key, digest, self._clock.now()))
+        return news

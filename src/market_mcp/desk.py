@@ -1,0 +1,131 @@
+"""The server's working parts, put together and opened as one; where a call goes in and its result comes out."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import httpx2
+
+from market_mcp.accounts import Account, Accounts
+from market_mcp.actions import TOOLSETS, Action
+from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
+from market_mcp.actions.inbox import CheckInbox, ListMarkets
+from market_mcp.actions.work import MyWork
+from market_mcp.changes import Changes
+from market_mcp.clock import Clock
+from market_mcp.credentials import CredentialStore, Registrar
+from market_mcp.exchange import Exchange
+from market_mcp.gateway import Gateway, Result
+from market_mcp.keeper import Keeper, Progress
+from market_mcp.obligations import Obligations
+from market_mcp.pacing import Pacing
+from market_mcp.quotas import Quotas
+from market_mcp.state import State
+from market_mcp.transport import Transport
+from market_mcp.votes import Votes
+
+
+async def silent(waited: float, total: float, what: str) -> None:
+    """Progress that nobody asked for."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes every call to the part that performs it."""
+
+    accounts: Accounts
+    gateway: Gateway
+    keeper: Keeper
+    votes: Votes
+    registrar: Registrar
+    obligations: Obligations
+    changes: Changes
+    pacing: Pacing
+    quotas: Quotas
+
+    async def perform(self, action: Action, progress: Progress = silent) -> Result:
+        """What a call brings: a JSON object. Raises CallError."""
+        match action:
+            case ListMarkets():
+                return {"markets": [self._about(account) for account in self.accounts.all()]}
+            case MyWork():
+                return await self.obligations.gather(action)
+            case CheckInbox():
+                return await self.changes.check(action)
+            case GetNextTask():
+                return await self.keeper.next_chat(action, progress)
+            case SubmitResponse():
+                return await self.keeper.respond(action)
+            case _ if action.tier == "read":
+                return await self.gateway.perform(action)
+            case _:
+                return await self._write(action)
+
+    async def _write(self, action: Action) -> Result:
+        account, native = self.accounts.resolve(action)
+        row = self.gateway.row(account, native)
+        if row.secret:
+            return await self.registrar.perform(account, row, native)
+        if row.toggle:
+            return await self.votes.cast(account, row, native, str(getattr(native, row.placeholders()[0])))
+        if row.beat:
+            await self.keeper.beat(account)
+        result = self.gateway.framed(account, await self.gateway.write(account, row, native))
+        for kind, argument in row.watches:
+            self.changes.watch(account, kind, result.get(argument) or f"{account.name}:{getattr(native, argument)}")
+        return result
+
+    def _about(self, account: Account) -> Result:
+        """What list_markets says of one account."""
+        market = account.market
+        offered = [action for actions in TOOLSETS.values() for action in actions]
+        about: Result = {"market": account.name, "kind": market.name, "live": not account.sandbox}
+        about["key"] = "configured" if account.key else f"none: set {market.key_env} to do more than read"
+        about["tools"] = [action.tool_name() for action in offered if market.supports(action)]
+        left = self.quotas.left(account)
+        if left:
+            about["quota_left"] = left
+        if market.supports(Heartbeat):
+            about["presence"] = self.keeper.presence(account)
+            about["chats_to_answer"] = len(self.keeper.open_chats(account))
+        waits = self.pacing.next_in(account.id)
+        if waits:
+            about["next_poll_in_seconds"] = {topic: round(wait + 0.49) for topic, wait in sorted(waits.items())}
+        return about
+
+
+@asynccontextmanager
+async def open_desk(
+    accounts: Accounts,
+    client: httpx2.AsyncClient,
+    state: State,
+    clock: Clock,
+    store: CredentialStore,
+    *,
+    interval: float,
+    budget: int,
+    passwords: Mapping[str, str],
+) -> AsyncGenerator[Desk]:
+    """A desk that works until the block is left; then its heartbeats have stopped and its client is closed.
+
+    `interval` in seconds and `budget` are those of the polling gate; `passwords` what the user gave, by kind of market.
+    """
+    pacing = Pacing(state, clock, interval, budget)
+    quotas = Quotas(state, clock)
+    gateway = Gateway(accounts, Exchange(Transport(client), clock), pacing, quotas)
+    keeper = Keeper(gateway, state, clock)
+    async with client, anyio.create_task_group() as group:
+        keeper.run_in(group)
+        yield Desk(
+            accounts=accounts,
+            gateway=gateway,
+            keeper=keeper,
+            votes=Votes(gateway, state),
+            registrar=Registrar(gateway, store, passwords),
+            obligations=Obligations(gateway, keeper, quotas),
+            changes=Changes(gateway, state, clock),
+            pacing=pacing,
+            quotas=quotas,
+        )
+        group.cancel_scope.cancel()
