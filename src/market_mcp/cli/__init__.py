@@ -1,0 +1,112 @@
+"""The command line. What a command needs is imported by the command: a server that starts pays for nothing else."""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from market_mcp.errors import ConfigError
+
+app = typer.Typer(
+    help="Work on agent marketplaces (POLT, AgentJob, OpenTask) through the Model Context Protocol.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Transport = Annotated[str, typer.Option(help="stdio, sse or http (Streamable HTTP).")]
+Host = Annotated[str, typer.Option(help="Address to listen on; loopback only.")]
+Port = Annotated[int, typer.Option(min=0, max=65535)]
+Markets = Annotated[list[str] | None, typer.Option("--market", help="Use only this market; may be repeated.")]
+Toolsets = Annotated[str | None, typer.Option(help="Comma-separated toolsets, or all.")]
+ReadOnly = Annotated[bool | None, typer.Option("--read-only", help="Offer only tools that change nothing.")]
+State = Annotated[str | None, typer.Option(help="State file.")]
+Config = Annotated[Path | None, typer.Option(help="Configuration file.", dir_okay=False)]
+
+
+@contextmanager
+def _explained() -> Generator[None, None, None]:
+    """Says what is wrong with the settings in one line, and ends."""
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(f"market-mcp: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """Without a command, serve over stdio."""
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@app.command()
+def serve(
+    transport: Transport = "stdio",
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    market: Markets = None,
+    toolsets: Toolsets = None,
+    read_only: ReadOnly = None,
+    state: State = None,
+    config: Config = None,
+) -> None:
+    """Serve the tools over MCP."""
+    from market_mcp.cli.serve import serve as run
+
+    flags: dict[str, Any] = {"markets": market, "toolsets": toolsets, "read_only": read_only, "state": state}
+    with _explained():
+        run(transport, host, port, flags, config, os.environ)
+
+
+@app.command()
+def demo() -> None:
+    """Do the whole job in one screen: a real client, this server, the sandbox markets."""
+    from market_mcp.cli.demo import demo as run
+
+    run()
+
+
+@app.command()
+def sandbox(
+    port: Port = 8766,
+    host: Host = "127.0.0.1",
+    data: Annotated[Path | None, typer.Option(help="File to keep the world in; else it is gone at the end.")] = None,
+    pace: Annotated[float, typer.Option(min=0, help="Seconds until counterparties act.")] = 2.0,
+) -> None:
+    """Serve the three sandbox marketplaces over HTTP: /polt, /agentjob, /opentask."""
+    from market_mcp.cli.sandbox import sandbox as run
+
+    with _explained():
+        run(host, port, data, pace)
+
+
+@app.command()
+def doctor(market: Markets = None, state: State = None, config: Config = None) -> None:
+    """Check settings, keys, reachability and the state file, and say what to fix."""
+    from market_mcp.cli.doctor import doctor as run
+
+    with _explained():
+        sys.exit(run({"markets": market, "state": state}, config, os.environ))
+
+
+@app.command()
+def tools(
+    as_json: Annotated[bool, typer.Option("--json", help="The tools as MCP lists them.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The reference, as in tools.md.")] = False,
+    check: Annotated[Path | None, typer.Option(help="Fail if this file is not the current reference.")] = None,
+) -> None:
+    """Show the tools there are."""
+    from market_mcp.cli.tools import tools as run
+
+    sys.exit(run(as_json, as_markdown, check))
+
+
+def main() -> None:
+    """The `market-mcp` command."""
+    app()

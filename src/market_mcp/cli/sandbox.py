@@ -1,0 +1,30 @@
+"""`market-mcp sandbox`: the three pretend marketplaces over HTTP."""
+
+from pathlib import Path
+
+import anyio
+import typer
+
+from market_mcp.cli.serve import LOOPBACK
+from market_mcp.clock import SystemClock
+from market_mcp.errors import ConfigError
+from market_mcp.markets import MARKETS
+from market_mcp.sandbox import KEYS
+from market_mcp.sandbox.world import World
+from market_mcp.server.http import address, listening_at, serve_app
+
+
+def sandbox(host: str, port: int, data: Path | None, pace: float) -> None:
+    """Serves until a signal comes. Raises ConfigError."""
+    if host not in LOOPBACK:
+        raise ConfigError("the sandbox has well-known keys and is served to this machine only")
+    with listening_at(host, port) as listening:
+        world = World(data, SystemClock(), pace=pace)
+        url = address(listening)
+        typer.echo(f"Three marketplaces at {url}; to use them:", err=True)
+        for kind, key in KEYS.items():
+            typer.echo(f"export {kind.upper()}_BASE_URL={url}/{kind} {MARKETS[kind].key_env}={key}", err=True)
+        try:
+            anyio.run(serve_app, world.app, listening)
+        finally:
+            world.close()

@@ -1,0 +1,261 @@
+"""Settings: flag, then environment, then `market-mcp.toml`, then default; and the accounts that follow from them."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from market_mcp.accounts import Account, Contract, Presence
+from market_mcp.actions import TOOLSETS
+from market_mcp.errors import ConfigError
+from market_mcp.markets import MARKETS
+from market_mcp.pacing import MIN_INTERVAL
+
+CONFIG_FILE = "market-mcp.toml"
+SANDBOX_URL = "http://sandbox.invalid"
+"""The address of the embedded sandbox: one that no network has, served in memory."""
+
+
+class MarketSettings(BaseModel):
+    """One `[market.NAME]` table of the configuration file: an account on a marketplace.
+
+    `kind` is the marketplace (by default the table's name) and `base_url` where it answers. The key is `api_key`, or
+    the one in the credential store under the name `credential`, or else that of the platform's environment variable.
+    `scopes` are what the key allows, where you know it. `sandbox` makes it the embedded one. `contract` is the version
+    of the platform's interface, `presence` when to be online (AgentJob); `upvote = "rest"` votes on AgentJob by the
+    inferred REST route in place of the MCP tool.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: str | None = None
+    credential: str | None = None
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    sandbox: bool = False
+    contract: Contract = "current"
+    presence: Presence = "auto"
+    scopes: tuple[str, ...] | None = None
+    upvote: Literal["mcp", "rest"] = "mcp"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with the name it has in the configuration file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MARKET_MCP_", extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    markets: Annotated[tuple[str, ...], NoDecode] = Field((), description="Use only these markets, by name.")
+    toolsets: Annotated[tuple[str, ...], NoDecode] = Field((), description="Toolsets to register, or `all`.")
+    read_only: bool = Field(False, description="Register only tools that change nothing.")
+    state: str | None = Field(None, description="State file; by default in the user's state directory.")
+    poll_interval: float = Field(MIN_INTERVAL, description="Seconds between two requests of the same question.")
+    poll_budget: int = Field(3, ge=0, le=20, description="Further pages and filters of a feed in that time.")
+    market: dict[str, MarketSettings] = Field(
+        default_factory=dict[str, MarketSettings], description="Accounts, one `[market.NAME]` table each."
+    )
+
+    polt_api_key: SecretStr | None = Field(None, validation_alias="POLT_API_KEY")
+    polt_base_url: str | None = Field(None, validation_alias="POLT_BASE_URL")
+    agentjob_api_key: SecretStr | None = Field(None, validation_alias="AGENTJOB_API_KEY")
+    agentjob_base_url: str | None = Field(None, validation_alias="AGENTJOB_BASE_URL")
+    opentask_api_key: SecretStr | None = Field(None, validation_alias="OPENTASK_TOKEN")
+    opentask_base_url: str | None = Field(None, validation_alias="OPENTASK_BASE_URL")
+    opentask_password: SecretStr | None = Field(None, validation_alias="OPENTASK_PASSWORD")
+
+    @field_validator("markets", "toolsets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("toolsets")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name != "all" and name not in TOOLSETS:
+                raise ValueError(f"there is no toolset {name!r}{_nearest(name, [*TOOLSETS, 'all'])}")
+        return names
+
+    @field_validator("poll_interval")
+    @classmethod
+    def _slow_enough(cls, seconds: float) -> float:
+        if not seconds >= MIN_INTERVAL:
+            raise ValueError(f"{seconds:g} s is shorter than the {MIN_INTERVAL:g} s that the marketplaces ask for")
+        return seconds
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    def passwords(self) -> dict[str, str]:
+        """The passwords that the user gave, by kind of market."""
+        given = self.opentask_password
+        return {} if given is None else {"opentask": given.get_secret_value()}
+
+    @property
+    def state_path(self) -> Path:
+        return Path(self.state).expanduser() if self.state else state_directory() / "state.db"
+
+
+def state_directory() -> Path:
+    """Where a user's state lives by default."""
+    return Path(platformdirs.user_state_path("market-mcp"))
+
+
+def config_file(given: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file: the one named, else the user's `market-mcp.toml`. Raises ConfigError.
+
+    One that lies in the working directory is not picked up: clients start servers in the project they work on, and a
+    stranger's project could send the user's keys to an address of its own.
+    """
+    named = given or (Path(environment["MARKET_MCP_CONFIG"]) if environment.get("MARKET_MCP_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"there is no configuration file {named}")
+        return named
+    usual = Path(platformdirs.user_config_path("market-mcp")) / CONFIG_FILE
+    return usual if usual.is_file() else None
+
+
+def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
+    """The settings in force. Raises ConfigError, which names every setting that is wrong and no value of a secret."""
+
+    class Sourced(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return Sourced(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        wrong = "; ".join(_explained(detail) for detail in error.errors(include_input=False))
+        raise ConfigError(f"these settings cannot be used: {wrong}") from None
+    except ValueError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def accounts(
+    settings: Settings, sandbox_keys: Mapping[str, str], stored: Mapping[str, Mapping[str, str]]
+) -> list[Account]:
+    """The accounts to act on. Raises ConfigError.
+
+    With nothing configured, the three sandbox markets. With anything configured, only that: pretend and real work mix
+    only where a `[market.NAME]` table says `sandbox = true`. `sandbox_keys` are the keys of the sandbox by kind,
+    `stored` the entries of the credential store by name.
+    """
+    tables = dict(settings.market)
+    for kind in MARKETS:
+        if (_environment(settings, kind) != (None, None)) and kind not in tables:
+            tables[kind] = MarketSettings()
+    if not tables:
+        tables = {kind: MarketSettings(sandbox=True, contract="seed") for kind in MARKETS}
+    found = [_account(settings, name, table, sandbox_keys, stored) for name, table in tables.items()]
+    for name in settings.markets:
+        if name not in tables:
+            raise ConfigError(f"there is no market {name!r}{_nearest(name, list(tables))}")
+    return [account for account in found if not settings.markets or account.name in settings.markets]
+
+
+def _account(
+    settings: Settings,
+    name: str,
+    table: MarketSettings,
+    sandbox_keys: Mapping[str, str],
+    stored: Mapping[str, Mapping[str, str]],
+) -> Account:
+    kind = table.kind or name
+    if kind not in MARKETS:
+        raise ConfigError(f"[market.{name}]: there is no kind of market {kind!r}{_nearest(kind, list(MARKETS))}")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
+        raise ConfigError(f"[market.{name}]: a name is lower-case letters, digits, - and _, at most 32")
+    market = MARKETS[kind]
+    # A second account of a kind has a name of its own, and the platform's variables are not about it.
+    given_key, given_url = _environment(settings, kind) if name == kind else (None, None)
+    if table.sandbox:
+        base_url, given_key = f"{SANDBOX_URL}/{kind}", SecretStr(sandbox_keys[kind])
+    else:
+        base_url = _checked_url(name, table.base_url or given_url or market.base_urls[table.contract])
+    key = table.api_key or _kept(name, table, stored, base_url) or given_key
+    scopes = table.scopes or (stored[table.credential].get("scopes", "").split() if table.credential else ())
+    return Account(
+        name,
+        kind,
+        base_url,
+        None if key is None else _checked_key(name, key, market.key_env),
+        sandbox=table.sandbox,
+        presence=table.presence,
+        contract="seed" if table.sandbox else table.contract,
+        variants={"upvote_post": "rest"} if table.upvote == "rest" else {},
+        scopes=frozenset(scopes) or None,
+    )
+
+
+def _kept(name: str, table: MarketSettings, stored: Mapping[str, Mapping[str, str]], base_url: str) -> SecretStr | None:
+    """The key in the credential store that a table names; it goes only where it came from. Raises ConfigError."""
+    if table.credential is None:
+        return None
+    if table.credential not in stored:
+        known = _nearest(table.credential, list(stored))
+        raise ConfigError(f"[market.{name}]: the credential store has no {table.credential!r}{known}")
+    entry = stored[table.credential]
+    if entry["base_url"] != base_url:
+        raise ConfigError(f"[market.{name}]: {table.credential!r} was made at another address, {entry['base_url']}")
+    return SecretStr(entry["secret"])
+
+
+def _environment(settings: Settings, kind: str) -> tuple[SecretStr | None, str | None]:
+    return getattr(settings, f"{kind}_api_key"), getattr(settings, f"{kind}_base_url")
+
+
+def _checked_url(name: str, url: str) -> str:
+    """https, or http to this machine; no user, query or fragment in it. Raises ConfigError."""
+    match = re.fullmatch(r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", url)
+    if match is None or ".." in url:
+        raise ConfigError(f"{name}: the base URL must look like https://host, without user, query or fragment")
+    scheme, host = match[1], match[2]
+    if scheme == "http" and host not in {"127.0.0.1", "localhost", "[::1]"}:
+        raise ConfigError(f"{name}: the key would travel unencrypted to {host}; use https")
+    return url.rstrip("/")
+
+
+def _checked_key(name: str, secret: SecretStr, variable: str) -> str:
+    """The key without surrounding blanks; a key that cannot stand in a header is refused, unprinted."""
+    key = secret.get_secret_value().strip()
+    if re.search(r"[${}<>]", key):
+        raise ConfigError(f"{name}: {variable} holds a placeholder that nobody replaced by the key")
+    if not re.fullmatch(r"[\x21-\x7e]{1,4096}", key):
+        raise ConfigError(f"{name}: the key in {variable} holds blanks or control characters; copy it again")
+    return key
+
+
+def _explained(detail: Mapping[str, Any]) -> str:
+    """One thing that is wrong with the settings, without its value."""
+    place = [str(part) for part in detail["loc"]]
+    if detail["type"] != "extra_forbidden":
+        return f"{'.'.join(place)}: {detail['msg']}"
+    known = MarketSettings.model_fields if place[0] == "market" and len(place) == 3 else Settings.model_fields
+    return f"{'.'.join(place)}: there is no such setting{_nearest(place[-1], list(known))}"
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"

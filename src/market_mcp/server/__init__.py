@@ -1,0 +1,1 @@
+"""The MCP side: actions as tools, and the transports they are served over."""

@@ -1,0 +1,163 @@
+"""Turns actions into MCP tools: the one place that knows both.
+
+The SDK's own `Tool.run` does what is common to all tools: resolvers, cancellation, masking of crashes. What is ours is
+how arguments become one frozen action, how a result looks, and the words of a failure.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from pydantic import ValidationError
+
+from market_mcp.accounts import Account, Accounts
+from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS, Action, ListAction
+from market_mcp.bounds import compact, fit
+from market_mcp.desk import Desk
+from market_mcp.errors import CallError
+from market_mcp.scrub import scrub
+
+Ctx = Context[Any, Any]
+Schema = dict[str, Any]
+
+
+class ActionArguments(FuncMetadata):
+    """Makes one action of the raw arguments."""
+
+    action_type: type[Action]
+
+    def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
+        # Some hosts send null for what was left out.
+        given = {name: value for name, value in arguments_to_validate.items() if value is not None}
+        return {"action": self.action_type.model_validate(given)}
+
+
+class ActionTool(Tool):
+    """One action as an MCP tool."""
+
+    @classmethod
+    def of(cls, action_type: type[Action], desk: Desk) -> "ActionTool":
+        """The tool of an action, offering what the configured markets can do and nothing else."""
+
+        async def body(action: Action, context: Ctx) -> CallToolResult:
+            async def progress(waited: float, total: float, what: str) -> None:
+                await context.report_progress(waited, total, what)
+
+            try:
+                return _result(await desk.perform(action, progress))
+            except CallError as error:
+                return _failure(error)
+
+        return cls(
+            fn=body,
+            is_async=True,
+            name=action_type.tool_name(),
+            title=action_type.label,
+            description=action_type.purpose(),
+            parameters=input_schema(action_type, desk.accounts),
+            fn_metadata=ActionArguments(
+                arg_model=ArgModelBase, output_schema=output_schema(action_type), action_type=action_type
+            ),
+            context_kwarg="context",
+            annotations=ToolAnnotations(
+                title=action_type.label,
+                read_only_hint=action_type.tier == "read",
+                destructive_hint=action_type.destructive,
+                idempotent_hint=action_type.idempotent,
+                open_world_hint=True,
+            ),
+        )
+
+    async def run(
+        self, arguments: dict[str, Any], context: Ctx, convert_result: bool = False
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().run(arguments, context, convert_result)
+        except UnexpectedToolError:
+            raise  # a crash of ours: its text stays in the log
+        except ToolError as error:
+            cause = error.__cause__
+            raise ToolError(_explain(cause) if isinstance(cause, ValidationError) else str(error)) from cause
+
+
+def chosen_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts) -> list[type[Action]]:
+    """The actions to offer: of these toolsets, that some market supports, and only reads if so wished."""
+    names = set(toolsets) or set(DEFAULT_TOOLSETS)
+    return [
+        action
+        for toolset, actions in TOOLSETS.items()
+        if toolset in names or "all" in names
+        for action in actions
+        if (action.tier == "read" or not read_only) and (action.composed or accounts.supporting(action))
+    ]
+
+
+def input_schema(action: type[Action], accounts: Accounts) -> Schema:
+    """The arguments as JSON Schema, without what says nothing, and without what no configured market can use."""
+    schema = action.model_json_schema()
+    able = accounts.all() if action.composed else accounts.supporting(action)
+    properties: dict[str, Schema] = {}
+    for name, field in schema.get("properties", {}).items():
+        if name == "market":
+            if len(able) > 1:
+                properties[name] = {"type": "string", "enum": [account.name for account in able]}
+        elif _usable(action, name, able):
+            properties[name] = _lean(field)
+    result: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    if "required" in schema:
+        result["required"] = schema["required"]
+    return result
+
+
+def output_schema(action: type[Action]) -> Schema:
+    """Loose on purpose: a full schema costs every host tokens and validating clients milliseconds a call."""
+    if not action.noun:
+        return {"type": "object"}
+    shape = {"type": "array"} if action.composed or issubclass(action, ListAction) else {"type": "object"}
+    return {"type": "object", "properties": {action.noun: shape}}
+
+
+def _usable(action: type[Action], name: str, able: list[Account]) -> bool:
+    """Whether a filter of a list is of use on any of these markets; every other argument is."""
+    if not issubclass(action, ListAction) or name not in action.filter_names():
+        return True
+    rows = [row for account in able for row in account.market.rows_of(action)]
+    return any(name in row.filters or name in row.local or name in row.placeholders() for row in rows)
+
+
+def _lean(field: Schema) -> Schema:
+    """A property without titles, and without the null that only says that it may be left out."""
+    field = {name: value for name, value in field.items() if name not in {"title"}}
+    options = [option for option in field.pop("anyOf", []) if option.get("type") != "null"]
+    if options:
+        # Of several spellings, such as number or decimal string, the first is enough for a model.
+        field = {**options[0], **field}
+    if field.get("default", 0) is None:
+        del field["default"]
+    return field
+
+
+def _result(content: dict[str, Any]) -> CallToolResult:
+    """Structured content and the same as text, since a host may show the model either."""
+    content = fit(content)
+    return CallToolResult(content=[TextContent(text=compact(content))], structured_content=content)
+
+
+def _failure(error: CallError) -> CallToolResult:
+    content = scrub(error.as_result())
+    assert isinstance(content, dict)  # noqa: S101 - scrub keeps the shape; for the type checker
+    text = TextContent(text=str(scrub(error.as_text())))
+    return CallToolResult(content=[text], structured_content=content, is_error=True)
+
+
+def _explain(error: ValidationError) -> str:
+    """What is wrong with the arguments, without repeating their values."""
+    lines: list[str] = []
+    for detail in error.errors(include_url=False):
+        given = f", given {len(detail['input'])}" if detail["type"] in {"string_too_long", "string_too_short"} else ""
+        lines.append(f"{'.'.join(map(str, detail['loc'])) or 'arguments'}: {detail['msg']}{given}")
+    return f"The arguments were refused and nothing was sent. {'; '.join(lines)}."
