@@ -1,13 +1,18 @@
 """The MCP server made of a desk."""
 
 import logging
+from typing import Any
 
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 
 from market_mcp import __version__
 from market_mcp.actions import Action
 from market_mcp.desk import Desk
+from market_mcp.server.logs import add_log_level
 from market_mcp.server.prompts import add_prompts
 from market_mcp.server.resources import add_resources
 from market_mcp.server.tools import ActionTool
@@ -30,8 +35,19 @@ def build_server(desk: Desk, actions: list[type[Action]]) -> MCPServer:
         tools=tools,
         log_level="WARNING",
     )
+    add_log_level(server)
     add_resources(server, desk)
     add_prompts(server, actions)
+
+    async def known_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """The SDK takes a wrong prompt name for a crash of ours; it is the caller's mistake, and he can mend it."""
+        if ctx.method == "prompts/get":
+            names = [prompt.name for prompt in await server.list_prompts()]
+            if (ctx.params or {}).get("name") not in names:
+                raise MCPError(INVALID_PARAMS, f"There is no such prompt; there are: {', '.join(names)}.")
+        return await call_next(ctx)
+
+    server.middleware.append(known_prompts)
     # The HTTP library logs every request line; who calls what is nobody's business on stderr.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     return server

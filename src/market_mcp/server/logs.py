@@ -2,6 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp_types import EmptyResult, SetLevelRequestParams
+
+LEVELS = {"notice": logging.INFO, "alert": logging.CRITICAL, "emergency": logging.CRITICAL}
+"""The protocol's levels that Python has no name for."""
 
 
 class Redacting(logging.Formatter):
@@ -23,3 +31,14 @@ def configure_logs(secrets: Callable[[], Iterable[str]]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Redacting(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def add_log_level(server: MCPServer[Any]) -> None:
+    """Lets a client say how much is written to stderr (`logging/setLevel`, up to revision 2025-11-25)."""
+
+    async def set_level(_: ServerRequestContext[Any, Any], params: SetLevelRequestParams) -> EmptyResult:
+        logging.getLogger().setLevel(LEVELS.get(params.level) or params.level.upper())
+        return EmptyResult()
+
+    lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the server itself has no way to say this
+    lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
