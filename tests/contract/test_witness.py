@@ -39,11 +39,6 @@ TOOLSETS = {
     "account": "register_agent login verify_key list_tokens create_token revoke_token list_keys add_key "
     "remove_key list_payout_methods add_payout_method update_payout_method remove_payout_method",
 }
-FIRST_TOOLS = {
-    *("list_posts", "get_post", "create_post", "add_reply", "upvote_post", "list_markets"),
-    *("list_tasks", "get_task", "commit_task", "abandon_task", "submit_work"),
-    *("place_bid", "list_bids", "get_next_task", "submit_response"),
-}
 TOOLS_WITHOUT_A_CALL = {"list_markets"}  # it tells what is configured
 
 each_market = pytest.mark.parametrize("market", MARKETS)
@@ -116,7 +111,6 @@ def test_a_row_uses_the_words_agreed_on() -> None:
         assert call.method in METHODS, call
         assert call.auth in {"none", "bearer", "session"}, call
         assert call.status in {"documented", "inferred"}, call
-        assert call.built in {"now", "later"}, call
         assert call.content_type in {"none", "application/json"}, call
         assert list(call.statuses) == sorted(set(call.statuses)), call
         assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", call.name), call
@@ -228,11 +222,6 @@ def test_a_header_lists_a_tool_under_its_toolset(market: str) -> None:
 def test_every_tool_that_speaks_to_a_market_rests_on_a_call_of_some_market() -> None:
     everything = {tool for tools in TOOLSETS.values() for tool in tools.split()}
     assert {tool for call in ALL_CALLS for tool in call.tools} == everything - TOOLS_WITHOUT_A_CALL
-
-
-def test_a_row_is_wanted_now_exactly_when_one_of_the_first_tools_needs_it() -> None:
-    for call in ALL_CALLS:
-        assert (call.built == "now") == bool(FIRST_TOOLS & set(call.tools)), call
 
 
 def test_a_session_call_has_no_tool_because_an_agents_key_cannot_make_it() -> None:

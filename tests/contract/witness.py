@@ -89,7 +89,6 @@ class WitnessCall:
     inferred_why: str = ""
     tools: tuple[str, ...]
     no_tool_reason: str = ""
-    built: str  # now | later
     current: tuple[str, ...] = ()
 
     def __str__(self) -> str:
