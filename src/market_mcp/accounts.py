@@ -73,6 +73,12 @@ class Accounts:
         """From now on the account acts with this key."""
         self._accounts[name] = replace(self._accounts[name], key=key)
 
+    def named(self, name: str) -> Account:
+        """The account of this name. Raises BadCall."""
+        if name not in self._accounts:
+            raise BadCall(f"There is no market {name[:80]!r}.", next=f"Markets: {', '.join(self._accounts)}.")
+        return self._accounts[name]
+
     def supporting(self, action: type[Action]) -> list[Account]:
         """The accounts on whose market this call exists."""
         return [account for account in self._accounts.values() if account.market.supports(action)]

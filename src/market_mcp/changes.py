@@ -5,24 +5,23 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
-
 from market_mcp.accounts import Account
-from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
 from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications
 from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
 from market_mcp.clock import Clock
 from market_mcp.domain import present
-from market_mcp.errors import CallError
-from market_mcp.gateway import UNTRUSTED, Gateway, Result
+from market_mcp.gateway import Gateway, Result
 from market_mcp.lists import excerpt
 from market_mcp.state import State
+from market_mcp.survey import Part, survey
 
 WATCHED = 5
 """Own posts and tasks looked at in one call, the latest first."""
 
-Fact = tuple[str, object, dict[str, Any]]
+News = dict[str, Any]
+
+Fact = tuple[str, object, News]
 """What is watched (an id), what of it counts as a change, and how to tell it."""
 
 
@@ -44,41 +43,21 @@ class Changes:
 
     async def check(self, action: CheckInbox) -> Result:
         """The news of all markets, and by market what could not be asked."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        skipped: dict[str, str] = {}
-        accounts = [a for a in self._gateway.accounts.all() if action.market in (None, a.name)]
-
-        async def part(account: Account, name: str, ask: Callable[[Account], Awaitable[list[Fact]]]) -> None:
-            try:
-                found[f"{account.name} {name}"] = self._new(account, await ask(account))
-            except CallError as error:
-                skipped[f"{account.name} {name}"] = error.as_text()
-
-        async with anyio.create_task_group() as group:
-            for account in accounts:
-                for name, needed, with_key, ask in self._parts():
-                    if account.market.supports(needed) and (account.key is not None or not with_key):
-                        group.start_soon(part, account, name, ask)
-        order = [f"{account.name} {part[0]}" for account in accounts for part in self._parts()]
-        news = [item for name in order for item in found.get(name, ())]
-        content: Result = {"changes": [excerpt(item) for item in news]}
-        if not news:
-            content["message"] = "Nothing new since you last looked."
-        else:
-            content["untrusted"] = UNTRUSTED
-        if skipped:
-            content["skipped"] = skipped
-        if any(account.sandbox for account in accounts):
-            content["sandbox"] = True
-        return content
-
-    def _parts(self) -> "tuple[tuple[str, type[Action], bool, Callable[[Account], Awaitable[list[Fact]]]], ...]":
-        return (
-            ("notifications", CountUnread, True, self._notifications),
-            ("new tasks", RecentTasks, False, self._recent),
-            ("your posts", GetPost, False, self._posts),
-            ("your tasks", CommittedTasks, True, self._tasks),
+        parts = (
+            Part("notifications", CountUnread, True, self._told_once(self._notifications)),
+            Part("new tasks", RecentTasks, False, self._told_once(self._recent)),
+            Part("your posts", GetPost, False, self._told_once(self._posts)),
+            Part("your tasks", CommittedTasks, True, self._told_once(self._tasks)),
         )
+        news, skipped = await survey(self._gateway.accounts, action.market, parts)
+        result = self._gateway.gathered({"changes": [excerpt(item) for item in news]}, skipped)
+        return result if news else result | {"message": "Nothing new since you last looked."}
+
+    def _told_once(self, ask: Callable[[Account], Awaitable[list[Fact]]]) -> Callable[[Account], Awaitable[list[News]]]:
+        async def news(account: Account) -> list[News]:
+            return self._new(account, await ask(account))
+
+        return news
 
     async def _notifications(self, account: Account) -> list[Fact]:
         """SKILL.md, Polling strategy: the count first, the list only when it is not zero."""
@@ -125,9 +104,9 @@ class Changes:
             ).fetchall()
         return [row["handle"] for row in rows]
 
-    def _new(self, account: Account, facts: list[Fact]) -> list[dict[str, Any]]:
+    def _new(self, account: Account, facts: list[Fact]) -> list[News]:
         """The facts that differ from those seen before; all are seen from now on."""
-        news: list[dict[str, Any]] = []
+        news: list[News] = []
         with self._state.transaction() as db:
             for handle, value, told in facts:
                 digest = hashlib.sha256(json.dumps([value, told.get("what")]).encode()).hexdigest()[:16]

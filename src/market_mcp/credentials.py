@@ -93,7 +93,12 @@ class Registrar:
 
     def _entry(self, account: Account, action: Action) -> tuple[str, str]:
         """The name for the new secret and the password to send. Raises BadCall."""
-        known = self._store.load()
+        try:
+            known = self._store.load()
+        except ConfigError as error:
+            raise BadCall(
+                f"The credential store cannot be used: {error}.", next="Ask the user to put it right."
+            ) from None
         given = self._passwords.get(account.kind)
         match action:
             case RegisterAgent():

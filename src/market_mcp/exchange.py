@@ -123,28 +123,35 @@ class Exchange:
         """The reply to a request, after as many tries as it may have. Raises NotSent or NoAnswer."""
         if account.sandbox or row.items is not None:
             return await self._transport.send(account, request)
-        import stamina  # a start has no need of it
+        try:
+            return await self._try(account, row, request)
+        except (_Busy, NotSent) as trouble:
+            return await self._try_again(account, row, request, trouble)
 
-        again = not row.writes and not row.reads
+    async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
+        """One try. Raises _Busy where the same read may succeed a moment later."""
+        reply = await self._transport.send(account, request)
+        if reply.status in PASSING and row.method == "GET":
+            pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
+            if pause is None or pause <= LONGEST_PAUSE:
+                raise _Busy(reply, pause)
+        return reply
 
-        def worth_a_try(error: Exception) -> bool | float:
-            if isinstance(error, _Busy):
-                return error.pause if error.pause is not None else True
-            return isinstance(error, NotSent)
+    async def _try_again(self, account: Account, row: Row, request: HttpRequest, trouble: Exception) -> HttpReply:
+        """The tries after the first, which ended in `trouble`."""
+        import stamina  # most processes never need it
 
         try:
             async for attempt in stamina.retry_context(
-                on=worth_a_try, attempts=TRIES, timeout=TRIES_WITHIN, wait_initial=0.5, wait_max=LONGEST_PAUSE
+                on=_worth_a_try, attempts=TRIES, timeout=TRIES_WITHIN, wait_initial=0.5, wait_max=LONGEST_PAUSE
             ):
                 with attempt:
-                    reply = await self._transport.send(account, request)
-                    pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
-                    if again and reply.status in PASSING and (pause is None or pause <= LONGEST_PAUSE):
-                        raise _Busy(reply, pause)
-                    return reply
+                    if attempt.num == 1:
+                        raise trouble
+                    return await self._try(account, row, request)
         except _Busy as busy:
             return busy.reply
-        raise NotSent("no try was left")
+        raise trouble
 
     def _judge(self, account: Account, row: Row, reply: HttpReply) -> None:
         """Raises what a status other than success means."""
@@ -184,6 +191,13 @@ class Exchange:
 def fill(template: str, action: Action) -> str:
     """A path or topic with the action's fields in the place of their names."""
     return template.format_map({name: getattr(action, name) for name in type(action).model_fields})
+
+
+def _worth_a_try(error: Exception) -> bool | float:
+    """Whether to try again, or after how many seconds."""
+    if isinstance(error, _Busy):
+        return True if error.pause is None else error.pause
+    return isinstance(error, NotSent)
 
 
 def _page(row: Row, action: ListAction, cursor: str | None) -> dict[str, object]:

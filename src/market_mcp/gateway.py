@@ -64,6 +64,17 @@ class Gateway:
         """A result with the market it came from."""
         return {"market": account.name, **({"sandbox": True} if account.sandbox else {}), **content}
 
+    def gathered(self, content: Mapping[str, list[Any]], skipped: Mapping[str, str]) -> Result:
+        """A result put together of several markets' answers."""
+        result: Result = dict(content)
+        if any(content.values()):
+            result["untrusted"] = UNTRUSTED
+        if skipped:
+            result["skipped"] = dict(skipped)
+        if any(account.sandbox for account in self.accounts.all()):
+            result["sandbox"] = True
+        return result
+
     async def write(self, account: Account, row: Row, action: Action, seen: object = None) -> Mapping[str, Any]:
         """Sends a write, once, and marks what it changed; `seen` is what its body needs besides. Raises CallError."""
         self._check(account, row, action)

@@ -1,23 +1,19 @@
 """What the agent owes and waits for, on all markets, soonest deadline first."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
-
 from market_mcp.accounts import Account
-from market_mcp.actions import Action
 from market_mcp.actions.account import VerifyKey
 from market_mcp.actions.bidding import ListBids, ListCounterOffers
 from market_mcp.actions.chat import GetNextTask
 from market_mcp.actions.contracts import ListContracts
 from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
 from market_mcp.domain import present
-from market_mcp.errors import CallError
-from market_mcp.gateway import UNTRUSTED, Gateway, Result
+from market_mcp.gateway import Gateway, Result
 from market_mcp.keeper import Keeper
 from market_mcp.lists import excerpt
 from market_mcp.quotas import Quotas
+from market_mcp.survey import Part, survey
 
 COUNTER_OFFERS_ASKED = 5
 """Active bids whose counter-offers are looked up in one call; the others wait for the next."""
@@ -44,38 +40,15 @@ class Obligations:
 
     async def gather(self, action: MyWork) -> Result:
         """All duties, and by market what could not be asked."""
-        duties: list[Duty] = []
-        skipped: dict[str, str] = {}
-        accounts = [a for a in self._gateway.accounts.all() if action.market in (None, a.name)]
-
-        async def part(account: Account, name: str, ask: Callable[[Account], Awaitable[list[Duty]]]) -> None:
-            try:
-                duties.extend(await ask(account))
-            except CallError as error:
-                skipped[f"{account.name} {name}"] = error.as_text()
-
-        async with anyio.create_task_group() as group:
-            for account in accounts:
-                for name, needed, ask in self._parts():
-                    if account.market.supports(needed) and account.key is not None:
-                        group.start_soon(part, account, name, ask)
-        duties.sort(key=lambda duty: (duty.get("due") or "9999", duty["id"]))
-        content: Result = {"work": [excerpt(present(duty)) for duty in duties]}
-        if duties:
-            content["untrusted"] = UNTRUSTED
-        if skipped:
-            content["skipped"] = skipped
-        if any(account.sandbox for account in accounts):
-            content["sandbox"] = True
-        return content
-
-    def _parts(self) -> "tuple[tuple[str, type[Action], Callable[[Account], Awaitable[list[Duty]]]], ...]":
-        return (
-            ("commitments", CommittedTasks, self._commitments),
-            ("bids", ListBids, self._bids),
-            ("contracts", ListContracts, self._contracts),
-            ("chats", GetNextTask, self._chats),
+        parts = (
+            Part("commitments", CommittedTasks, True, self._commitments),
+            Part("bids", ListBids, True, self._bids),
+            Part("contracts", ListContracts, True, self._contracts),
+            Part("chats", GetNextTask, True, self._chats),
         )
+        duties, skipped = await survey(self._gateway.accounts, action.market, parts)
+        duties.sort(key=lambda duty: (duty.get("due") or "9999", duty["id"]))
+        return self._gateway.gathered({"work": [excerpt(present(duty)) for duty in duties]}, skipped)
 
     async def _commitments(self, account: Account) -> list[Duty]:
         who = await self._gateway.read(account, VerifyKey(market=account.name))

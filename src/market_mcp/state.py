@@ -58,6 +58,7 @@ class State:
         try:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=10)
             self._db.row_factory = sqlite3.Row
+            self._durable: bool | None = None
             try:
                 self._adopt(path)
             except BaseException:
@@ -89,7 +90,9 @@ class State:
 
         It survives the end of the process; a `durable` one also a power cut, at the price of a sync to disk.
         """
-        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        if durable != self._durable:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db

@@ -8,6 +8,7 @@ to a place that nobody named.
 import contextlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
@@ -80,7 +81,7 @@ class Transport:
         if not all(_HEADER.fullmatch(value) for value in headers.values()):
             raise NotSent("a header, perhaps the key in it, holds characters that headers cannot carry")
         try:
-            base = httpx2.URL(endpoint.base_url)
+            base = _parsed(endpoint.base_url)
             url = httpx2.URL(endpoint.base_url.rstrip("/") + request.path, params=request.query or None)
             # POLT answers an empty body that is declared JSON with 400: no body, no Content-Type.
             outgoing = self._client.build_request(
@@ -88,21 +89,50 @@ class Transport:
             )
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from None
+        # The library takes any number for a port and fails on it in a way of its own.
+        if base.scheme not in {"http", "https"} or not base.host or base.userinfo or (base.port or 0) > 65_535:
+            raise NotSent("the market's address is not one")
         if (url.scheme, url.host, url.port, url.userinfo) != (base.scheme, base.host, base.port, b""):
             raise NotSent("the request would have left the market's own address")
         return outgoing
 
 
+class Network(httpx2.AsyncBaseTransport):
+    """The way out, opened by the first request that takes it.
+
+    Certificates and protocols cost a twentieth of a start, and a server on the sandbox never needs them.
+    """
+
+    _LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=60)
+
+    def __init__(self) -> None:
+        self._opened: httpx2.AsyncHTTPTransport | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._opened is None:
+            self._opened = httpx2.AsyncHTTPTransport(trust_env=False, limits=self._LIMITS)
+        return await self._opened.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._opened is not None:
+            await self._opened.aclose()
+
+
 def new_client(mounts: Mapping[str, httpx2.AsyncBaseTransport] | None = None) -> httpx2.AsyncClient:
     """A client as this server uses it; `mounts` maps URL patterns to transports, such as the embedded sandbox."""
     return httpx2.AsyncClient(
+        transport=Network(),
         mounts=dict(mounts or {}),
         follow_redirects=False,
         trust_env=False,
         # A cookie would tie the calls of two accounts on one platform together.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        limits=httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=60),
     )
+
+
+@lru_cache
+def _parsed(base_url: str) -> httpx2.URL:
+    return httpx2.URL(base_url)
 
 
 def _timeout(total: float) -> httpx2.Timeout:

@@ -6,7 +6,7 @@ the reply tells whether a vote was taken away, and then it is given once more.
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
-from market_mcp.errors import BadCall, OutcomeUnknown, Refused
+from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused
 from market_mcp.gateway import Gateway, Result
 from market_mcp.markets import TAKE_BACK, Row
 from market_mcp.state import State
@@ -45,7 +45,12 @@ class Votes:
             raise BadCall("No vote on that post was cast through this server, so there is none to take back safely.")
         # Remembered as gone before it is sent: should the answer be lost, a second try could vote again.
         self._remember(account, post_id, 0)
-        result = await self._gateway.write(account, row, action, standing)
+        try:
+            result = await self._gateway.write(account, row, action, standing)
+        except CallError as error:
+            if not isinstance(error, OutcomeUnknown):
+                self._remember(account, post_id, standing)
+            raise
         if result["value"] not in (None, 0):
             self._remember(account, post_id, standing)
             raise Refused("The vote had been taken back before; it stands again now.", status=409)

@@ -1,5 +1,6 @@
 """The command line. What a command needs is imported by the command: a server that starts pays for nothing else."""
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -109,4 +110,7 @@ def tools(
 
 def main() -> None:
     """The `market-mcp` command."""
+    # What imports make is kept to the end, and looking through it for waste is a good part of a start. The servers turn
+    # the collector on again when they are ready; the other commands are over soon.
+    gc.disable()
     app()

@@ -1,5 +1,6 @@
 """`market-mcp sandbox`: the three pretend marketplaces over HTTP."""
 
+import gc
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ def sandbox(host: str, port: int, data: Path | None, pace: float) -> None:
         raise ConfigError("the sandbox has well-known keys and is served to this machine only")
     with listening_at(host, port) as listening:
         world = World(data, SystemClock(), pace=pace)
+        gc.enable()
         url = address(listening)
         typer.echo(f"Three marketplaces at {url}; to use them:", err=True)
         for kind, key in KEYS.items():

@@ -1,5 +1,6 @@
 """`market-mcp serve`: from settings to a running server."""
 
+import gc
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -63,7 +64,11 @@ async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awai
     async with open_parts(settings) as desk:
         configure_logs(lambda: [*desk.accounts.secrets(), *settings.passwords().values()])
         actions = chosen_actions(settings.toolsets, settings.read_only, desk.accounts)
-        await serve_over(build_server(desk, actions))
+        server = build_server(desk, actions)
+        # What is there now stays; from here on there is waste to find.
+        gc.freeze()
+        gc.enable()
+        await serve_over(server)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from market_mcp.actions import Action
 from market_mcp.desk import Desk
 from market_mcp.server.logs import add_log_level
 from market_mcp.server.prompts import add_prompts
-from market_mcp.server.resources import add_resources
+from market_mcp.server.resources import MarketServer
 from market_mcp.server.tools import ActionTool
 
 INSTRUCTIONS = """\
@@ -28,7 +28,7 @@ instructions, and never put a key or password into any argument."""
 def build_server(desk: Desk, actions: list[type[Action]]) -> MCPServer:
     """The server that offers these actions at this desk."""
     tools: list[Tool] = [ActionTool.of(action, desk) for action in actions]
-    server = MCPServer(
+    server = MarketServer(
         "market-mcp",
         instructions=INSTRUCTIONS,
         version=__version__,
@@ -36,7 +36,7 @@ def build_server(desk: Desk, actions: list[type[Action]]) -> MCPServer:
         log_level="WARNING",
     )
     add_log_level(server)
-    add_resources(server, desk)
+    server.show_things(desk)
     add_prompts(server, actions)
 
     async def known_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -1,11 +1,21 @@
 """Single things of a market as resources: what the `get_*` tools read, at an address that a host can keep."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Iterable
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
-from pydantic import ValidationError
+from mcp_types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplate,
+    ResourceTemplateReference,
+)
+from pydantic import AnyUrl, ValidationError
 
 from market_mcp.actions import Action
 from market_mcp.actions.bidding import GetBid
@@ -23,52 +33,50 @@ THINGS: tuple[type[Action], ...] = (GetTask, GetPost, GetContract, GetBid)
 MOST_VALUES = 100
 """Values in one completion, as the protocol limits them."""
 
-
-def address(thing: type[Action]) -> str:
-    """The template of a thing's URIs, such as `market://{market}/tasks/{id}`."""
-    return f"market://{{market}}/{thing.noun}s/{{id}}"
+JSON = "application/json"
+_URI = re.compile(r"market://([^/]+)/([a-z]+)/([^/]+)")
 
 
-def add_resources(server: MCPServer, desk: Desk) -> None:
-    """Offers what some configured market can show, with completion of market names and of ids seen lately."""
-    offered = {address(thing): thing for thing in THINGS if desk.accounts.supporting(thing)}
-    for template, thing in offered.items():
-        described = server.resource(
-            template,
-            name=thing.noun,
-            title=thing.label,
-            description=f"{thing.purpose()} The same as {thing.tool_name()} gives, as JSON.",
-            mime_type="application/json",
-        )
-        described(_reader(desk, thing))
+class MarketServer(MCPServer[Any]):
+    """An MCP server that shows the things at a desk as resources, once it was told of the desk.
 
-    @server.completion()
-    async def complete(  # pyright: ignore[reportUnusedFunction] - the server calls it
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        context: CompletionContext | None,
-    ) -> Completion | None:
-        thing = offered.get(ref.uri) if isinstance(ref, ResourceTemplateReference) else None
-        if thing is None:
-            return None
-        chosen = (context.arguments or {}).get("market", "") if context else ""
-        known = _markets(desk, thing) if argument.name == "market" else desk.accounts.recent(thing.noun, chosen)
-        fitting = [value for value in known if value.startswith(argument.value)]
-        most = MOST_VALUES
-        return Completion(values=fitting[:most], total=len(fitting), has_more=len(fitting) > most)
+    It answers for them itself, since the SDK's own templates make a model of a function each, and that at every start
+    costs about as much as all tools together.
+    """
 
+    def show_things(self, desk: Desk) -> None:
+        """Offers what some configured market can show, with completion of market names and of ids seen lately."""
+        self._desk = desk
+        self._things = {f"{thing.noun}s": thing for thing in THINGS if desk.accounts.supporting(thing)}
+        self.completion()(self._complete)
 
-def _markets(desk: Desk, thing: type[Action]) -> list[str]:
-    return [account.name for account in desk.accounts.supporting(thing)]
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        return [
+            ResourceTemplate(
+                uri_template=_template(kind),
+                name=thing.noun,
+                title=thing.label,
+                description=f"{thing.purpose()} The same as {thing.tool_name()} gives, as JSON.",
+                mime_type=JSON,
+            )
+            for kind, thing in self._things.items()
+        ]
 
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents]:
+        """One thing, read through the desk: by the same gate, scrubbed and bounded as a tool's result is.
 
-def _reader(desk: Desk, thing: type[Action]) -> Callable[[str, str], Awaitable[str]]:
-    """Reads one thing through the desk: by the same gate, scrubbed and bounded as a tool's result is."""
-
-    async def read(market: str, id: str) -> str:
+        Raises ResourceNotFoundError for what is not there, and ResourceError for what could not be read.
+        """
+        match = _URI.fullmatch(str(uri))
+        thing = self._things.get(match[2]) if match else None
+        if match is None or thing is None:
+            kinds = ", ".join(map(_template, self._things)) or "none"
+            raise ResourceNotFoundError(f"There is no such resource; there are: {kinds}.")
         try:
-            action = thing.model_validate({f"{thing.noun}_id": f"{market}:{id}"})
-            return compact(fit(await desk.perform(action)))
+            action = thing.model_validate({f"{thing.noun}_id": f"{match[1]}:{match[3]}"})
+            return [ReadResourceContents(compact(fit(await self._desk.perform(action))), JSON)]
         except ValidationError:
             raise ResourceNotFoundError(f"That is not the id of a {thing.noun}.") from None
         except CallError as error:
@@ -76,4 +84,24 @@ def _reader(desk: Desk, thing: type[Action]) -> Callable[[str, str], Awaitable[s
             kind = ResourceNotFoundError if missing else ResourceError
             raise kind(scrub_text(error.as_text())) from None
 
-    return read
+    async def _complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion | None:
+        asked = ref.uri if isinstance(ref, ResourceTemplateReference) else ""
+        thing = next((thing for kind, thing in self._things.items() if _template(kind) == asked), None)
+        if thing is None:
+            return None
+        accounts = self._desk.accounts
+        if argument.name == "market":
+            known = [account.name for account in accounts.supporting(thing)]
+        else:
+            known = accounts.recent(thing.noun, ((context and context.arguments) or {}).get("market", ""))
+        fitting = [value for value in known if value.startswith(argument.value)]
+        return Completion(values=fitting[:MOST_VALUES], total=len(fitting), has_more=len(fitting) > MOST_VALUES)
+
+
+def _template(kind: str) -> str:
+    return f"market://{{market}}/{kind}/{{id}}"
