@@ -1,0 +1,272 @@
+"""What market-mcp costs above a bare MCP server and above a direct HTTP call. Prints ratios; nothing is asserted.
+
+    python benchmarks/run.py [--repeat 7]
+
+Two programs are compared by turns, so that a busy machine is busy for both; each number is the median of its kind.
+"""
+
+import argparse
+import compileall
+import hashlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import tiktoken
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+import market_mcp
+
+HERE = Path(__file__).parent
+PACKAGE = Path(market_mcp.__file__).parent
+SETTINGS = ("POLT_", "AGENTJOB_", "OPENTASK_", "MARKET_MCP_")
+BLOCKS, BLOCK = 15, 25
+"""Calls are timed in so many blocks of so many, the compared programs by turns."""
+
+CALLS = 1000
+"""Calls after which memory is looked at."""
+
+VOCABULARY = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
+
+Call = Callable[[], Awaitable[object]]
+
+
+class Programs:
+    """The commands that are compared, with settings of their own and a state that is thrown away."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.upstream = f"http://127.0.0.1:{port}"
+        self._directory = directory
+        (directory / "market-mcp.toml").touch()
+        home = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        self.env = home | {"PYTHONPATH": str(PACKAGE.parent)}
+        self.live = {"POLT_BASE_URL": self.upstream, "POLT_API_KEY": "polt_benchmark"}
+
+    @property
+    def bare(self) -> list[str]:
+        return [sys.executable, str(HERE / "bare_server.py")]
+
+    @property
+    def forwarder(self) -> list[str]:
+        return [sys.executable, str(HERE / "bare_forwarder.py"), self.upstream]
+
+    @property
+    def ours(self) -> list[str]:
+        files = ["--state", str(self._directory / "state.db"), "--config", str(self._directory / "market-mcp.toml")]
+        return [sys.executable, "-m", "market_mcp", "serve", *files]
+
+    def parameters(self, command: list[str], **env: str) -> StdioServerParameters:
+        return StdioServerParameters(command=command[0], args=command[1:], env=self.env | env)
+
+
+class Pipe:
+    """A server process and one question after the other to it, with no client library in between."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        client = {"name": "benchmark", "version": "1"}
+        self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
+        self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def ask(self, method: str, params: dict[str, object]) -> dict[str, Any]:
+        self._write({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())["result"]
+        return answer
+
+    def _write(self, message: dict[str, object]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def memory(self) -> float:
+        """Resident memory in MiB; 0 where the system does not tell it this way."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        lines = status.read_text().splitlines() if status.exists() else []
+        return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+@contextmanager
+def running(command: list[str], env: dict[str, str]) -> Generator[Pipe, None, None]:
+    pipe = Pipe(command, env)
+    try:
+        yield pipe
+    finally:
+        pipe.process.communicate()
+
+
+def start_up(programs: Programs, repeat: int) -> None:
+    def seconds(command: list[str]) -> float:
+        began = time.perf_counter()
+        with running(command, programs.env) as pipe:
+            pipe.ask("tools/list", {})
+            return time.perf_counter() - began
+
+    seconds(programs.ours)  # creates the state file, once for all
+    pairs = [(seconds(programs.bare), seconds(programs.ours)) for _ in range(repeat)]
+    bare, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    show("from spawn to tools/list, to a bare server", statistics.median(o / b for b, o in pairs), 1.25)
+    print(f"    here: bare {bare:.2f} s, market-mcp {ours:.2f} s, {repeat} pairs")
+
+
+async def forwarded_calls(programs: Programs) -> None:
+    """Three ways to the same upstream by turns: an HTTP client, the SDK's simplest server, and market-mcp."""
+    body = {"body": "Hello"}
+    post = f"/api/projects/{uuid.uuid4()}/replies"
+
+    def reply() -> dict[str, Any]:
+        # A write of the same text would be taken for a repetition of the first.
+        return {"post_id": f"polt:{uuid.uuid4()}", "body": f"Hello {uuid.uuid4()}"}
+
+    async with (
+        httpx2.AsyncClient(base_url=programs.upstream, trust_env=False) as http,
+        Client(programs.parameters(programs.forwarder)) as forwarder,
+        Client(programs.parameters(programs.ours, **programs.live)) as market,
+    ):
+
+        async def write() -> None:
+            answer = await market.call_tool("add_reply", reply())
+            assert not answer.is_error, answer
+
+        async def read() -> None:
+            answer = await market.call_tool("get_task", {"task_id": f"polt:{uuid.uuid4()}"})
+            assert not answer.is_error, answer
+
+        async def raw() -> None:
+            answer = pipe.ask("tools/call", {"name": "add_reply", "arguments": reply()})
+            assert not answer.get("isError"), answer
+
+        await forwarder.list_tools()
+        await market.list_tools()
+        calls: dict[str, Call] = {
+            "direct": lambda: http.post(post, json=body),
+            "direct read": lambda: http.get(f"/api/tasks/{uuid.uuid4()}"),
+            "bare": lambda: forwarder.call_tool("post", {"path": post, "body": body}),
+            "write": write,
+            "read": read,
+            "raw write": raw,
+        }
+        with running(programs.ours, programs.env | programs.live) as pipe:
+            blocks = await by_turns(calls)
+    for name, yardstick, what, goal in (
+        ("write", "direct", "a forwarded write, to the same request by a pooled HTTP client", 2.7),
+        ("read", "direct read", "a forwarded read, to the same", 2.7),
+        ("raw write", "direct", "a forwarded write without a client library, to the same", None),
+        ("bare", "direct", "the SDK's simplest forwarder, to the same", None),
+        ("write", "bare", "a forwarded write, to the SDK's simplest forwarder", None),
+    ):
+        pairs = zip(blocks[name], blocks[yardstick], strict=True)
+        show(what, statistics.median(ours / theirs for ours, theirs in pairs), goal)
+    print("    here: " + ", ".join(f"{name} {1000 * statistics.median(each):.2f} ms" for name, each in blocks.items()))
+
+
+async def by_turns(calls: dict[str, Call]) -> dict[str, list[float]]:
+    """Median seconds of each call, block by block."""
+    blocks: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(BLOCKS + 1):
+        for name, call in calls.items():
+            times: list[float] = []
+            for _ in range(BLOCK):
+                began = time.perf_counter()
+                await call()
+                times.append(time.perf_counter() - began)
+            # The first block warms up connections and caches.
+            if number:
+                blocks[name].append(statistics.median(times))
+    return blocks
+
+
+def memory(programs: Programs) -> None:
+    def after(command: list[str], tool: str, arguments: Callable[[], dict[str, object]]) -> tuple[float, float]:
+        with running(command, programs.env | programs.live) as pipe:
+            pipe.ask("tools/list", {})
+            start = pipe.memory()
+            for _ in range(CALLS):
+                assert not pipe.ask("tools/call", {"name": tool, "arguments": arguments()}).get("isError")
+            return start, pipe.memory()
+
+    bare_start, bare = after(programs.bare, "echo", lambda: {"text": "Hello"})
+    start, ours = after(programs.ours, "get_task", lambda: {"task_id": f"polt:{uuid.uuid4()}"})
+    if not bare:
+        print("memory: not measured, since this system has no /proc")
+        return
+    show(f"memory after {CALLS} calls, to that after the start", ours / start)
+    show(f"memory after {CALLS} calls, to a bare server", ours / bare)
+    print(f"    here: bare {bare_start:.0f} then {bare:.0f} MiB, market-mcp {start:.0f} then {ours:.0f} MiB")
+
+
+def tool_list(programs: Programs) -> None:
+    with running(programs.ours, programs.env) as pipe:
+        tools = pipe.ask("tools/list", {})["tools"]
+    text = json.dumps(tools, separators=(",", ":"), ensure_ascii=False)
+    if _vocabulary_is_here():
+        tokens = len(tiktoken.get_encoding("o200k_base").encode(text))
+        print(f"tools/list, {len(tools)} tools: {tokens} tokens (o200k)")
+    else:
+        print(
+            f"tools/list, {len(tools)} tools: {len(text) // 4} tokens (characters/4, for want of the o200k vocabulary)"
+        )
+
+
+def _vocabulary_is_here() -> bool:
+    """Whether tiktoken has the vocabulary in its cache; else it would fetch it from the network."""
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
+    cache = Path(folder) if folder else Path(tempfile.gettempdir()) / "data-gym-cache"
+    return (cache / hashlib.sha1(VOCABULARY.encode(), usedforsecurity=False).hexdigest()).exists()
+
+
+def show(what: str, ratio: float, goal: float | None = None) -> None:
+    print(f"{what}: {ratio:.2f}" + ("" if goal is None else f"   (goal: at most {goal})"))
+
+
+@contextmanager
+def upstream() -> Generator[int, None, None]:
+    """The port of an upstream that runs until the block is left."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    with subprocess.Popen([sys.executable, str(HERE / "upstream.py"), str(port)]) as process:
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            for _ in range(600):
+                try:
+                    httpx2.get(url, trust_env=False)
+                    break
+                except httpx2.ConnectError:
+                    time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What market-mcp costs, as ratios.")
+    parser.add_argument("--repeat", type=int, default=7, help="pairs of starts")
+    repeat: int = parser.parse_args().repeat
+    # An installed package has its byte code; a checkout may not, and would be compared while it compiles.
+    compileall.compile_dir(PACKAGE, quiet=2)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory, upstream() as port:
+        programs = Programs(Path(directory), port)
+        start_up(programs, repeat)
+        anyio.run(forwarded_calls, programs)
+        memory(programs)
+        tool_list(programs)
+
+
+if __name__ == "__main__":
+    main()
