@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("actions",),
     ("markets",),
     ("accounts", "transport", "state"),
-    ("pacing", "lists", "quotas"),
+    ("pacing", "lists", "quotas", "survey"),
     ("exchange",),
     ("gateway",),
     ("keeper", "votes", "changes", "credentials"),

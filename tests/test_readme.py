@@ -194,11 +194,15 @@ def test_an_http_snippet_names_the_address_that_its_command_serves(variant: str)
     assert ("--config" in command) == (variant == "sandbox")
 
 
-def test_the_example_of_a_configuration_file_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_a_configuration_file_can_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, key in LIVE_KEYS.items():
         monkeypatch.setenv(name, key)
 
-    settings = config.load({}, CLIENTS / "market-mcp.toml")
+    # It holds a key, so it is of use only where nobody else can read it.
+    mine = tmp_path / "mine.toml"
+    mine.write_bytes((CLIENTS / "market-mcp.toml").read_bytes())
+    mine.chmod(0o600)
+    settings = config.load({}, mine)
     accounts = {account.name: account for account in config.accounts(settings, KEYS, {})}
 
     assert accounts["agentjob"].presence == "off"

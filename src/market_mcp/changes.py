@@ -14,7 +14,7 @@ from market_mcp.domain import present
 from market_mcp.gateway import Gateway, Result
 from market_mcp.lists import excerpt
 from market_mcp.state import State
-from market_mcp.survey import Part, survey
+from market_mcp.survey import Part, survey, together
 
 WATCHED = 5
 """Own posts and tasks looked at in one call, the latest first."""
@@ -54,10 +54,12 @@ class Changes:
         return result if news else result | {"message": "Nothing new since you last looked."}
 
     def _told_once(self, ask: Callable[[Account], Awaitable[list[Fact]]]) -> Callable[[Account], Awaitable[list[News]]]:
-        async def news(account: Account) -> list[News]:
-            return self._new(account, await ask(account))
+        async def told(account: Account) -> list[News]:
+            news = self._new(account, await ask(account))
+            self._outdate(account, news)
+            return news
 
-        return news
+        return told
 
     async def _notifications(self, account: Account) -> list[Fact]:
         """SKILL.md, Polling strategy: the count first, the list only when it is not zero."""
@@ -67,34 +69,42 @@ class Changes:
         found = (await self._gateway.read(account, ListNotifications()))["items"]
         return [(n["id"], n["id"], {"what": n.get("type") or "notification", **n}) for n in found]
 
+    def _outdate(self, account: Account, news: list[News]) -> None:
+        """What a notification is about has changed, so the call that shows it need not wait for the interval."""
+        for item in news:
+            native = str(item.get("about_id", "")).partition(":")[2]
+            topics = account.market.news.get(str(item.get("about")), ())
+            self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
+
     async def _recent(self, account: Account) -> list[Fact]:
         tasks = (await self._gateway.read(account, RecentTasks(market=account.name)))["items"]
         keep = ("id", "title", "pay", "deadline", "difficulty")
         return [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
 
     async def _posts(self, account: Account) -> list[Fact]:
-        facts: list[Fact] = []
-        for handle in self._watched(account, "post"):
+        async def fact(handle: str) -> Fact:
             post = await self._gateway.read(account, GetPost(post_id=handle.partition(":")[2]))
             replies: list[dict[str, Any]] = post.get("replies", [])
             count = post.get("reply_count", len(replies))
             told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
-            facts.append((handle, count, told | {"latest": replies[-1].get("body") if replies else None}))
-        return facts
+            return handle, count, told | {"latest": replies[-1].get("body") if replies else None}
+
+        return await together(fact, self._watched(account, "post"))
 
     async def _tasks(self, account: Account) -> list[Fact]:
         """Reviews of what was handed in; that a task is committed or awaits review, its agent did itself."""
-        facts: list[Fact] = []
-        for handle in self._watched(account, "task"):
+
+        async def fact(handle: str) -> list[Fact]:
             task = await self._gateway.read(account, GetTask(task_id=handle.partition(":")[2]))
             submissions: list[dict[str, Any]] = task.get("submissions", [])
             last = submissions[-1] if submissions else {}
             if last.get("status") in (None, "pending"):
-                continue
+                return []
             told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
             told |= {"review": last["status"], "feedback": last.get("feedback")}
-            facts.append((handle, [last.get("id"), last["status"]], told))
-        return facts
+            return [(handle, [last.get("id"), last["status"]], told)]
+
+        return [known for facts in await together(fact, self._watched(account, "task")) for known in facts]
 
     def _watched(self, account: Account, kind: str) -> list[str]:
         with self._state.transaction() as db:

@@ -2,6 +2,8 @@
 
 import difflib
 import re
+import stat
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +15,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -23,6 +26,9 @@ from market_mcp.markets import MARKETS
 from market_mcp.pacing import MIN_INTERVAL
 
 CONFIG_FILE = "market-mcp.toml"
+MAX_INTERVAL = 86_400.0
+"""Seconds; with a longer polling interval nothing would ever be news."""
+
 SANDBOX_URL = "http://sandbox.invalid"
 """The address of the embedded sandbox: one that no network has, served in memory."""
 
@@ -95,6 +101,8 @@ class Settings(BaseSettings):
     def _slow_enough(cls, seconds: float) -> float:
         if not seconds >= MIN_INTERVAL:
             raise ValueError(f"{seconds:g} s is shorter than the {MIN_INTERVAL:g} s that the marketplaces ask for")
+        if seconds > MAX_INTERVAL:
+            raise ValueError(f"{seconds:g} s is longer than a day")
         return seconds
 
     @classmethod
@@ -145,12 +153,18 @@ def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
         model_config = SettingsConfigDict(toml_file=file)
 
     try:
-        return Sourced(**{name: value for name, value in flags.items() if value is not None})
+        settings = Sourced(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(_explained(detail) for detail in error.errors(include_input=False))
         raise ConfigError(f"these settings cannot be used: {wrong}") from None
+    except SettingsError as error:
+        raise ConfigError(f"a MARKET_MCP_ variable cannot be read: {error}") from None
     except ValueError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    with_key = any(table.api_key is not None for table in settings.market.values())
+    if file is not None and with_key and stat.S_IMODE(file.stat().st_mode) & 0o077 and sys.platform != "win32":
+        raise ConfigError(f"others can read {file}, and it holds a key; run: chmod 600 {file}")
+    return settings
 
 
 def accounts(
@@ -193,8 +207,10 @@ def _account(
     if table.sandbox:
         base_url, given_key = f"{SANDBOX_URL}/{kind}", SecretStr(sandbox_keys[kind])
     else:
-        base_url = _checked_url(name, table.base_url or given_url or market.base_urls[table.contract])
-    key = table.api_key or _kept(name, table, stored, base_url) or given_key
+        base_url = _checked_url(name, given_url or table.base_url or market.base_urls[table.contract])
+    kept = _kept(name, table, stored, base_url)
+    # The environment goes before the file; only the sandbox's well-known keys come last.
+    key = (table.api_key or kept or given_key) if table.sandbox else (given_key or table.api_key or kept)
     scopes = table.scopes or (stored[table.credential].get("scopes", "").split() if table.credential else ())
     return Account(
         name,
@@ -228,8 +244,8 @@ def _environment(settings: Settings, kind: str) -> tuple[SecretStr | None, str |
 
 def _checked_url(name: str, url: str) -> str:
     """https, or http to this machine; no user, query or fragment in it. Raises ConfigError."""
-    match = re.fullmatch(r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", url)
-    if match is None or ".." in url:
+    match = re.fullmatch(r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?(?:/[A-Za-z0-9._~-]+)*/?", url)
+    if match is None or ".." in url or int(match[3] or 0) > 65_535:
         raise ConfigError(f"{name}: the base URL must look like https://host, without user, query or fragment")
     scheme, host = match[1], match[2]
     if scheme == "http" and host not in {"127.0.0.1", "localhost", "[::1]"}:

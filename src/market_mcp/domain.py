@@ -201,7 +201,7 @@ class Profile(TypedDict, total=False):
     earned: str | None
     rank: int | None
     stats: dict[str, int | float] | None
-    payout_methods: list[str] | None
+    payout_methods: list[dict[str, str]] | None
     created_at: str | None
 
 

@@ -57,7 +57,11 @@ class Exchange:
         within: float = READ_TIMEOUT,
         seen: object = None,
     ) -> HttpRequest:
-        """The request of an action whose ids are the platform's own; `seen` is what its body takes besides."""
+        """The request of an action whose ids are the platform's own; `seen` is what its body takes besides.
+
+        Raises BadCall where the key is missing or known not to allow it.
+        """
+        _permitted(account, row)
         query = dict(row.query(action))
         if isinstance(action, ListAction):
             query |= _page(row, action, cursor)
@@ -77,16 +81,6 @@ class Exchange:
         What may have arrived is not sent again, but for reads of single things; a feed gets one try.
         """
         name = account.market.name
-        if row.auth and account.key is None:
-            raise BadCall(
-                f"{name} needs a key for this, and none is configured.",
-                next=f"Ask the user to set {account.market.key_env} and restart the server.",
-            )
-        if row.scope is not None and account.scopes is not None and row.scope not in account.scopes:
-            raise BadCall(
-                f"The token for {name} lacks the scope {row.scope}.",
-                next="Ask the user for a token with it; create_token makes one if yours has tokens:write.",
-            )
         try:
             reply = await self._tried(account, row, request)
         except NotSent as error:
@@ -186,6 +180,20 @@ class Exchange:
             return ()
         call = f"{account.id} {action.tool_name()} {action.model_dump_json()} {self._clock.now()}"
         return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
+
+
+def _permitted(account: Account, row: Row) -> None:
+    name = account.market.name
+    if row.auth and account.key is None:
+        raise BadCall(
+            f"{name} needs a key for this, and none is configured.",
+            next=f"Ask the user to set {account.market.key_env} and restart the server.",
+        )
+    if row.scope is not None and account.scopes is not None and row.scope not in account.scopes:
+        raise BadCall(
+            f"The token for {name} lacks the scope {row.scope}.",
+            next="Ask the user for a token with it; create_token makes one if yours has tokens:write.",
+        )
 
 
 def fill(template: str, action: Action) -> str:

@@ -93,16 +93,17 @@ class Gateway:
         except Refused as refusal:
             if refusal.status == 409:
                 # Things are not as they are held to be, so the call that shows how they are is due.
-                self._outdate(account, row, action)
+                self.outdate(account, [fill(topic, action) for topic in row.clears])
             raise
         self._settle(account, row, action)
         return result
 
-    def _outdate(self, account: Account, row: Row, action: Action) -> None:
-        self._pacing.out_of_date(account.id, tuple(fill(topic, action) for topic in row.clears))
+    def outdate(self, account: Account, topics: Sequence[str]) -> None:
+        """Notes that what is held about these topics shows things as they were."""
+        self._pacing.out_of_date(account.id, tuple(topics))
 
     def _settle(self, account: Account, row: Row, action: Action) -> None:
-        self._outdate(account, row, action)
+        self.outdate(account, [fill(topic, action) for topic in row.clears])
         if row.quota is not None:
             self._quotas.spend(account, row.quota)
         if row.standing is not None:
@@ -256,6 +257,8 @@ def _feed(held: Held) -> Result:
     }
     if held.stale:
         feed["stale"] = "You wrote since; your write may not show yet."
+    if held.note:
+        feed["note"] = f"A newer try failed: {held.note}"
     return feed
 
 

@@ -13,7 +13,7 @@ from market_mcp.gateway import Gateway, Result
 from market_mcp.keeper import Keeper
 from market_mcp.lists import excerpt
 from market_mcp.quotas import Quotas
-from market_mcp.survey import Part, survey
+from market_mcp.survey import Part, survey, together
 
 COUNTER_OFFERS_ASKED = 5
 """Active bids whose counter-offers are looked up in one call; the others wait for the next."""
@@ -43,6 +43,7 @@ class Obligations:
         parts = (
             Part("commitments", CommittedTasks, True, self._commitments),
             Part("bids", ListBids, True, self._bids),
+            Part("counter-offers", ListCounterOffers, True, self._counter_offers),
             Part("contracts", ListContracts, True, self._contracts),
             Part("chats", GetNextTask, True, self._chats),
         )
@@ -56,39 +57,41 @@ class Obligations:
             return []
         tasks = await self._gateway.read(account, CommittedTasks(profile_id=who["name"]))
         self._quotas.recount(account, "commitments", [task["id"].partition(":")[2] for task in tasks["items"]])
-        duties: list[Duty] = []
-        for task in tasks["items"]:
+
+        async def duty(task: dict[str, Any]) -> Duty:
             whole = await self._gateway.read(account, GetTask(task_id=task["id"].partition(":")[2]))
             last = whole.get("submissions", [{}])[-1]
             revise = last.get("status") == "needs_revision"
-            duties.append(
-                {
-                    "what": "revise what you handed in" if revise else "finish the committed task",
-                    "id": task["id"],
-                    "title": task["title"],
-                    "due": task.get("deadline"),
-                    "pay": task.get("pay"),
-                    "reason": last.get("feedback") if revise else None,
-                    "next": "submit_work",
-                }
-            )
-        return duties
+            return {
+                "what": "revise what you handed in" if revise else "finish the committed task",
+                "id": task["id"],
+                "title": task["title"],
+                "due": task.get("deadline"),
+                "pay": task.get("pay"),
+                "reason": last.get("feedback") if revise else None,
+                "next": "submit_work",
+            }
+
+        return await together(duty, tasks["items"])
 
     async def _bids(self, account: Account) -> list[Duty]:
-        bids = (await self._gateway.read(account, ListBids(status="active")))["items"]
-        duties = [
+        return [
             {
                 "what": "wait for the owner's answer to your bid",
                 "id": bid["id"],
                 "title": bid.get("task_title"),
                 "pay": bid.get("price"),
             }
-            for bid in bids
+            for bid in await self._active_bids(account)
         ]
-        for bid in bids[:COUNTER_OFFERS_ASKED]:
+
+    async def _counter_offers(self, account: Account) -> list[Duty]:
+        bids = (await self._active_bids(account))[:COUNTER_OFFERS_ASKED]
+
+        async def offers(bid: dict[str, Any]) -> list[Duty]:
             native = bid["id"].partition(":")[2]
-            offers = (await self._gateway.read(account, ListCounterOffers(bid_id=native)))["items"]
-            duties += [
+            found = (await self._gateway.read(account, ListCounterOffers(bid_id=native)))["items"]
+            return [
                 {
                     "what": "answer the counter-offer",
                     "id": offer["id"],
@@ -98,29 +101,35 @@ class Obligations:
                     "message": offer.get("message"),
                     "next": "respond_to_counter_offer",
                 }
-                for offer in offers
+                for offer in found
                 if offer.get("status") == "pending"
             ]
-        return duties
+
+        return [duty for duties in await together(offers, bids) for duty in duties]
+
+    async def _active_bids(self, account: Account) -> list[dict[str, Any]]:
+        return (await self._gateway.read(account, ListBids(status="active")))["items"]
 
     async def _contracts(self, account: Account) -> list[Duty]:
+        """One question for both roles; who one is oneself tells which it is."""
+        who = await self._gateway.read(account, VerifyKey(market=account.name))
+        contracts = (await self._gateway.read(account, ListContracts()))["items"]
         duties: list[Duty] = []
-        for role in ("seller", "buyer"):
-            contracts = (await self._gateway.read(account, ListContracts(role=role)))["items"]
-            for contract in contracts:
-                step = CONTRACT_STEPS.get((role, str(contract.get("status"))))
-                if step is not None:
-                    duties.append(
-                        {
-                            "what": step[0],
-                            "id": contract["id"],
-                            "title": contract.get("title"),
-                            "due": contract.get("deadline"),
-                            "pay": contract.get("price"),
-                            "reason": contract.get("reason"),
-                            "next": step[1],
-                        }
-                    )
+        for contract in contracts:
+            role = "seller" if contract.get("seller") == who.get("name") else "buyer"
+            step = CONTRACT_STEPS.get((role, str(contract.get("status"))))
+            if step is not None:
+                duties.append(
+                    {
+                        "what": step[0],
+                        "id": contract["id"],
+                        "title": contract.get("title"),
+                        "due": contract.get("deadline"),
+                        "pay": contract.get("price"),
+                        "reason": contract.get("reason"),
+                        "next": step[1] or None,
+                    }
+                )
         return duties
 
     async def _chats(self, account: Account) -> list[Duty]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sqlite3 import Connection, Row
 from typing import Literal, cast
 
+import anyio
+
 from market_mcp.clock import Clock, Stamp, elapsed, is_ahead, stamp
 from market_mcp.errors import CallError, TooSoon, Unavailable
 from market_mcp.state import State
@@ -19,8 +21,11 @@ from market_mcp.state import State
 MIN_INTERVAL = 60.0
 """Seconds; a shorter polling interval is refused at start."""
 
-IN_FLIGHT = 30.0
-"""Seconds after which a question without an answer counts as lost with the process that asked it."""
+IN_FLIGHT = 40.0
+"""Seconds after which a question without an answer counts as lost with the process that asked it.
+
+Longer than a read with all its tries takes.
+"""
 
 LOOK = 0.05
 """Seconds between two looks for the answer to a question that another caller is just asking."""
@@ -68,7 +73,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """A question that went upstream `age` seconds ago; an open one has no outcome yet."""
+    """A question that went upstream `age` seconds ago; an open one has no outcome yet.
+
+    `hold` is how many seconds the market wanted to be left alone from then on.
+    """
 
     id: int
     question: str
@@ -76,6 +84,7 @@ class _Ask:
     open: bool
     stale: bool
     failure: str | None
+    hold: float
 
 
 class Pacing:
@@ -86,6 +95,7 @@ class Pacing:
         self._clock = clock
         self._interval = interval
         self._budget = budget
+        self._asking: dict[Question, anyio.Event] = {}
 
     async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]]) -> Held:
         """The answer to a question: the held one inside the interval, else what `fetch` brings.
@@ -97,8 +107,12 @@ class Pacing:
             if isinstance(turn, Held):
                 return turn
             if turn is not None:
-                return await self._fetch(turn, fetch)
-            await self._clock.sleep(LOOK)
+                return await self._fetch(question, turn, fetch)
+            if question in self._asking:
+                await self._asking[question].wait()
+            else:
+                # Another process is asking, and only the state file tells when it is done.
+                await self._clock.sleep(LOOK)
         raise Unavailable("Others keep asking this question, and no answer came.", retry_after_seconds=IN_FLIGHT)
 
     def out_of_date(self, account: str, topics: tuple[str, ...]) -> None:
@@ -114,7 +128,7 @@ class Pacing:
             rows = db.execute("SELECT * FROM ask WHERE account=?", (account,)).fetchall()
         waits: dict[str, float] = {}
         for row in rows:
-            wait = self._interval - elapsed(_stamp_of(row), self._clock)
+            wait = max(self._interval, row["hold"]) - elapsed(_stamp_of(row), self._clock)
             if wait > 0:
                 waits[row["topic"]] = max(wait, waits.get(row["topic"], 0.0))
         return waits
@@ -146,24 +160,25 @@ class Pacing:
                 retry_after_seconds=wait,
             )
         raise TooSoon(
-            f"This feed was asked {len(recent)} different questions within {self._interval:g} s, "
-            "which is what the polling budget allows.",
+            f"The polling budget allows {self._budget + 1} different questions to this feed within "
+            f"{self._interval:g} s, and they were asked.",
             next="Use the answers you have, or ask again later.",
             retry_after_seconds=wait,
         )
 
     def _own_wait(self, last: _Ask | None) -> float:
         """Seconds until the interval lets a question go upstream that was last asked then."""
-        return 0.0 if last is None or last.stale else self._interval - last.age
+        if last is None:
+            return 0.0
+        return (last.hold if last.stale else max(self._interval, last.hold)) - last.age
 
     def _budget_wait(self, recent: list[_Ask]) -> float:
         """Seconds until so many of a topic's questions lie outside the interval that there is budget for one."""
-        if len(recent) <= self._budget:
-            return 0.0
-        return self._interval - sorted(ask.age for ask in recent)[self._budget]
+        ages = sorted(ask.age for ask in recent if ask.age < self._interval)
+        return 0.0 if len(ages) <= self._budget else self._interval - ages[self._budget]
 
     def _recent(self, db: Connection, question: Question) -> list[_Ask]:
-        """What went upstream of this topic within the interval, in order; what is older is dropped."""
+        """What went upstream of this topic and still counts, in order; what is older is dropped."""
         rows = db.execute(
             "SELECT * FROM ask WHERE account=? AND topic=? ORDER BY id", (question.account, question.topic)
         ).fetchall()
@@ -173,9 +188,9 @@ class Pacing:
             if is_ahead(since, self._clock):
                 self._stamp(db, row["id"])
             age = elapsed(since, self._clock)
-            if age < self._interval:
+            if age < max(self._interval, row["hold"]):
                 flags = bool(row["open"]), bool(row["stale"])
-                recent.append(_Ask(row["id"], row["question"], age, *flags, row["failure"]))
+                recent.append(_Ask(row["id"], row["question"], age, *flags, row["failure"], row["hold"]))
             else:
                 db.execute("DELETE FROM ask WHERE id=?", (row["id"],))
         return recent
@@ -199,25 +214,31 @@ class Pacing:
         )
         return cast("int", cursor.lastrowid)
 
-    async def _fetch(self, ask: int, fetch: Callable[[], Awaitable[object]]) -> Held:
-        failure = "the call was broken off."
+    async def _fetch(self, question: Question, ask: int, fetch: Callable[[], Awaitable[object]]) -> Held:
+        failure, hold = "the call was broken off.", 0.0
         answer: str | None = None
+        done = self._asking[question] = anyio.Event()
         try:
             value = await fetch()
             answer = json.dumps(value)
         except CallError as error:
-            failure = error.message
+            failure, hold = error.message, error.retry_after_seconds or 0.0
+            # The slot is used, so that is the earliest, whatever the market said.
+            error.retry_after_seconds = max(round(self._interval), error.retry_after_seconds or 0)
             raise
         finally:
-            self._close(ask, answer, failure)
+            self._close(ask, answer, failure, hold)
+            if self._asking.get(question) is done:
+                del self._asking[question]
+            done.set()
         return Held(value, "live", self._clock.now(), 0.0, self._interval)
 
-    def _close(self, ask: int, answer: str | None, failure: str) -> None:
+    def _close(self, ask: int, answer: str | None, failure: str, hold: float) -> None:
         """Writes down how an asking ended. A later answer than this one stays."""
         with self._state.transaction() as db:
             # The request reached the market at some time between being claimed and now: now is the safe one.
             self._stamp(db, ask)
-            db.execute("UPDATE ask SET open=0, failure=? WHERE id=?", (None if answer else failure, ask))
+            db.execute("UPDATE ask SET open=0, failure=?, hold=? WHERE id=?", (None if answer else failure, hold, ask))
             if answer is not None:
                 db.execute(
                     "INSERT INTO held(account, topic, question, ask, stale, wall, boot, boot_id, answer) "

@@ -17,9 +17,10 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS ask(          -- a question that went upstream, for the polling interval
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL, topic TEXT NOT NULL, question TEXT NOT NULL,
-    open INTEGER NOT NULL DEFAULT 1, stale INTEGER NOT NULL DEFAULT 0, failure TEXT,
+    open INTEGER NOT NULL DEFAULT 1, stale INTEGER NOT NULL DEFAULT 0, failure TEXT, hold REAL NOT NULL DEFAULT 0,
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ask_topic ON ask(account, topic);
+CREATE INDEX IF NOT EXISTS ask_wall ON ask(wall);
 CREATE TABLE IF NOT EXISTS held(         -- the latest answer to a question, and which asking brought it
     account TEXT NOT NULL, topic TEXT NOT NULL, question TEXT NOT NULL,
     ask INTEGER NOT NULL, stale INTEGER NOT NULL,

@@ -9,6 +9,7 @@ from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
 from market_mcp.errors import CallError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -19,6 +20,25 @@ class Part(NamedTuple, Generic[T]):
     needs: type[Action]
     keyed: bool
     ask: Callable[[Account], Awaitable[list[T]]]
+
+
+async def together(ask: Callable[[S], Awaitable[T]], about: Sequence[S]) -> list[T]:
+    """What `ask` brings for each, in order, asked at once. Raises the first CallError, when all have been tried."""
+    found: dict[int, T] = {}
+    errors: list[CallError] = []
+
+    async def one(place: int, what: S) -> None:
+        try:
+            found[place] = await ask(what)
+        except CallError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as group:
+        for place, what in enumerate(about):
+            group.start_soon(one, place, what)
+    if errors:
+        raise errors[0]
+    return [found[place] for place in range(len(about))]
 
 
 async def survey(accounts: Accounts, market: str | None, parts: Sequence[Part[T]]) -> tuple[list[T], dict[str, str]]:

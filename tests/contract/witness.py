@@ -364,7 +364,7 @@ def _dig(content: _Object, dotted: str) -> tuple[bool, object]:
     for part in dotted.split("."):
         if not isinstance(value, dict) or part not in value:
             return False, None
-        value = cast("_Object", value)[part]
+        value = value[part]
     return True, value
 
 

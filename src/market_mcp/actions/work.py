@@ -90,7 +90,7 @@ class SubmitWork(Action):
 
 class MyWork(Action):
     """List what you owe and wait for on all markets, soonest deadline first: POLT commitments, OpenTask bids, pending
-    counter-offers, contracts to deliver or decide, claimed chats and their seconds left."""
+    counter-offers, contracts to deliver or decide, claimed chats and their seconds left. Up to a minute old."""
 
     toolset = "work"
     label = "What you owe"

@@ -15,12 +15,14 @@ from market_mcp.sandbox.world import World
 from market_mcp.server.http import address, listening_at, serve_app
 
 
-def sandbox(host: str, port: int, data: Path | None, pace: float) -> None:
+def sandbox(host: str, port: int, data: Path | None, pace: float, contract: str) -> None:
     """Serves until a signal comes. Raises ConfigError."""
+    if contract not in ("seed", "current"):
+        raise ConfigError(f"there is no contract {contract!r}; there are: seed, current")
     if host not in LOOPBACK:
         raise ConfigError("the sandbox has well-known keys and is served to this machine only")
     with listening_at(host, port) as listening:
-        world = World(data, SystemClock(), pace=pace)
+        world = World(data, SystemClock(), pace=pace, contract=contract)
         gc.enable()
         url = address(listening)
         typer.echo(f"Three marketplaces at {url}; to use them:", err=True)

@@ -174,6 +174,8 @@ class Market:
     key_env: str
     key_pattern: re.Pattern[str]
     rows: Mapping[tuple[type[Action], str], Row]
+    news: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By the kind of thing that a notification is about: the topics whose held answers it puts out of date."""
     idempotency_from: str | None = None
     """The contract version from which writes carry an `Idempotency-Key` header."""
     id_pattern: re.Pattern[str] = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")

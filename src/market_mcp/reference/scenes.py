@@ -122,7 +122,7 @@ async def _hire(stage: Stage, task: str) -> None:
     await stage.show(hiring.WithdrawCounterOffer, bid_id=chosen["id"], counter_offer_id=offer["id"])
     seller = await stage.ask(profiles.GetProfile, profile_id=chosen["bidder_id"])
     await stage.show(profiles.ListReviews, profile_id=chosen["bidder_id"])
-    method: str = seller["profile"]["payout_methods"][0].partition(" ")[0]
+    method: str = seller["profile"]["payout_methods"][0]["id"]
     hired = await stage.show(hiring.HireBidder, task_id=task, bid_id=chosen["id"], payout_method_id=method)
     contract = hired["contract"]["id"]
     await stage.wait(REACTION)

@@ -5,6 +5,7 @@ how arguments become one frozen action, how a result looks, and the words of a f
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -98,7 +99,7 @@ def chosen_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts)
 
 def input_schema(action: type[Action], accounts: Accounts) -> Schema:
     """The arguments as JSON Schema, without what says nothing, and without what no configured market can use."""
-    schema = action.model_json_schema()
+    schema = _full_schema(action)
     able = accounts.all() if action.composed else accounts.supporting(action)
     properties: dict[str, Schema] = {}
     for name, field in schema.get("properties", {}).items():
@@ -111,6 +112,12 @@ def input_schema(action: type[Action], accounts: Accounts) -> Schema:
     if "required" in schema:
         result["required"] = schema["required"]
     return result
+
+
+@cache
+def _full_schema(action: type[Action]) -> Schema:
+    """The arguments as pydantic puts them: the same for every server, and what takes longest in making one."""
+    return action.model_json_schema()
 
 
 def output_schema(action: type[Action]) -> Schema:

@@ -13,6 +13,18 @@ OPENTASK = Market(
     key_env="OPENTASK_TOKEN",
     key_pattern=re.compile(r"ot_[A-Za-z0-9_-]{4,200}"),
     idempotency_from="current",
+    news={
+        "task": ("tasks/{id}", "tasks/{id}/comments", "tasks/{id}/bids", "own-tasks"),
+        "bid": ("bids", "bids/{id}", "bids/{id}/counter-offers", "bids/{id}/messages", "own-tasks"),
+        "contract": (
+            "contracts",
+            "contracts/{id}",
+            "contracts/{id}/submissions",
+            "contracts/{id}/messages",
+            "contracts/{id}/reviews",
+            "me",
+        ),
+    },
     rows=table(*tasks.ROWS, *bids.ROWS, *contracts.ROWS, *inbox.ROWS, *accounts.ROWS),
 )
 

@@ -40,11 +40,11 @@ def verified(f: Fields) -> Result:
     return present({"valid": True, "id": found["id"], "name": found.get("name")})
 
 
-def denominations(f: Fields) -> list[str]:
-    """`handle SYMBOL on network`: what can be hired with; the address is the seller's until then."""
+def denominations(f: Fields) -> list[Result]:
+    """What a seller can be hired with; the address stays the seller's until then."""
     return f.required_each(
         "payoutMethods",
-        lambda p: f"{p.required_handle('id')} {p.text('symbol') or '?'} on {p.text('network') or '?'}",
+        lambda p: present({"id": p.handle("id"), "symbol": p.text("symbol"), "network": p.text("network")}),
     )
 
 

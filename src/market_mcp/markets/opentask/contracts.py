@@ -238,7 +238,7 @@ ROWS = (
             items="messages",
             paging=CURSOR,
             scope="messages:read",
-            topic=path,
+            topic=f"{variant}s/{{{variant}_id}}/messages",
         )
         for variant, path in THREADS
     ),
@@ -251,7 +251,7 @@ ROWS = (
             variant=variant,
             body=sends(body="body"),
             scope="messages:write",
-            clears=(path,),
+            clears=(f"{variant}s/{{{variant}_id}}/messages",),
         )
         for variant, path in THREADS
     ),

@@ -1,0 +1,197 @@
+"""Keys and passwords that are made through the server stay in the credential store; a model gets their names."""
+
+import json
+import stat
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+import pytest
+
+from market_mcp import config
+from market_mcp.accounts import Account
+from market_mcp.actions import TOOLSETS
+from market_mcp.credentials import CredentialStore
+from market_mcp.errors import ConfigError
+from market_mcp.sandbox.faults import Fault
+from market_mcp.sandbox.opentask.seeding import PASSWORD
+from market_mcp.sandbox.world import KEYS
+from rig import Json, Rig, Worker, json_of, kept_in, sandbox_accounts
+
+pytestmark = pytest.mark.anyio
+
+SMITH: dict[str, object] = {"market": "opentask", "username": "smith", "email": "smith@example.com"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "credentials.json"
+
+
+def kept(file: Path) -> dict[str, dict[str, str]]:
+    """What stands in the store, which must be readable by nobody else."""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    return dict(json.loads(file.read_text()))
+
+
+def show(file: Path) -> None:
+    """Lets everybody read it."""
+    file.chmod(0o644)
+
+
+@pytest.fixture
+async def keyless(rig: Rig) -> AsyncGenerator[Worker]:
+    async with rig.open(sandbox_accounts(["polt", "opentask"], keys={})) as worker:
+        yield worker
+
+
+async def test_registering_keeps_the_key_and_gives_its_name(both: Worker, file: Path) -> None:
+    polt = await both.call("register_agent", market="polt", username="parser_smith", bio="Parsers.")
+    opentask = await both.call("register_agent", **SMITH)
+    assert polt["credential"] == "polt/parser_smith" and opentask["credential"] == "opentask/smith"
+    store = kept(file)
+    assert store["polt/parser_smith"]["secret"].startswith("polt_")
+    assert store["opentask/smith"]["secret"].startswith("ot_")
+    assert len(store["opentask/smith"]["password"]) >= 24
+    assert json_of(both.wire.sent[-1])["password"] == store["opentask/smith"]["password"]
+    assert "[market.…]" in polt["message"] and 'credential = "polt/parser_smith"' in polt["message"]
+
+
+async def test_a_name_that_is_in_the_store_is_not_registered_again(both: Worker) -> None:
+    await both.call("register_agent", **SMITH)
+    before = len(both.wire.sent)
+    assert "already holds 'opentask/smith'" in (await both.refused("register_agent", **SMITH)).text
+    assert len(both.wire.sent) == before
+
+
+async def test_the_password_of_a_registration_logs_in_later(both: Worker, file: Path) -> None:
+    await both.call("register_agent", **SMITH)
+    result = await both.call("login", email="smith@example.com", token_name="night shift")
+    assert result["credential"] == "opentask/smith@example.com" and result["token_name"] == "night shift"
+    store = kept(file)
+    assert store["opentask/smith@example.com"]["secret"] != store["opentask/smith"]["secret"]
+
+
+async def test_without_a_password_nothing_is_sent_and_the_user_is_to_be_asked(both: Worker) -> None:
+    refusal = await both.refused("login", email="sandbox_agent@example.com")
+    assert "OPENTASK_PASSWORD" in refusal.text and "never pass a password" in refusal.text
+    assert both.wire.sent == []
+
+
+async def test_the_password_that_the_user_gave_is_used(rig: Rig, file: Path) -> None:
+    async with rig.open(passwords={"opentask": PASSWORD}) as worker:
+        result = await worker.call("login", email="sandbox_agent@example.com")
+        assert result["handle"] == "sandbox_agent"
+        assert kept(file)["opentask/sandbox_agent@example.com"]["secret"].startswith("ot_")
+
+
+async def test_no_tool_takes_a_password_or_a_key(both: Worker) -> None:
+    for tool in (await both.client.list_tools()).tools:
+        assert not {"password", "api_key", "token", "secret"} & set(tool.input_schema["properties"]), tool.name
+    assert {"register_agent", "login", "create_token"} <= {a.tool_name() for a in TOOLSETS["account"]}
+
+
+async def test_a_server_without_a_key_acts_with_the_one_that_it_registered(keyless: Worker) -> None:
+    assert "needs a key" in (await keyless.refused("list_bids")).text
+    result = await keyless.call("register_agent", **SMITH)
+    assert "acts with it from now on" in result["message"]
+    assert (await keyless.call("list_bids"))["bids"] == []
+    assert (await keyless.call("verify_key", market="opentask"))["account"]["name"] == "smith"
+    assert (await keyless.call("list_markets"))["markets"][1]["key"] == "configured"
+    assert "needs a key" in (await keyless.refused("verify_key", market="polt")).text
+
+
+async def test_a_registration_does_not_change_who_a_server_with_a_key_is(both: Worker) -> None:
+    await both.call("register_agent", **SMITH)
+    assert (await both.call("verify_key", market="opentask"))["account"]["name"] == "sandbox_agent"
+
+
+def named(credential: str, stored: Mapping[str, Mapping[str, str]]) -> list[Account]:
+    """The accounts of a server whose configuration names an entry of the store."""
+    table = {"sandbox": True, "credential": credential}
+    return config.accounts(config.load({"market": {"opentask": table}}, None), KEYS, stored)
+
+
+async def test_a_token_that_was_made_is_used_by_its_name(rig: Rig, file: Path) -> None:
+    async with rig.open() as worker:
+        result = await worker.call("create_token", name="reader", scopes=["bids:read"])
+        assert result["credential"] == "opentask/token/reader" and result["scopes"] == ["bids:read"]
+    async with rig.open(named("opentask/token/reader", kept(file))) as reader:
+        assert (await reader.call("list_bids"))["bids"] == []
+        refusal = await reader.refused("list_contracts")
+        assert "contracts:read" in refusal.text
+    with pytest.raises(ConfigError, match="did you mean 'opentask/token/reader'"):
+        named("opentask/token/raeder", kept(file))
+
+
+async def test_no_secret_that_is_made_stands_anywhere_but_in_the_store(
+    both: Worker, tmp_path: Path, file: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    said: list[str] = []
+
+    async def say(tool: str, **arguments: object) -> Json:
+        _, text, content = await both.ask(tool, **arguments)
+        said.extend((text, str(content)))
+        return content
+
+    await say("register_agent", market="polt", username="parser_smith")
+    await say("register_agent", **SMITH)
+    await say("login", email="smith@example.com")
+    await say("create_token", name="reader", scopes=["bids:read"])
+    for tool in ("list_tokens", "list_markets", "my_work", "verify_key", "list_keys"):
+        await say(tool)
+    for kind in ("malformed", "status", "huge"):
+        both.world.faults.add(Fault(kind))  # pyright: ignore[reportArgumentType]
+        await say("create_token", name=kind, scopes=["bids:read"])
+    secrets = {entry[name] for entry in kept(file).values() for name in ("secret", "password") if name in entry}
+    assert len(secrets) == 6
+    state = kept_in(tmp_path)
+    captured = capfd.readouterr()
+    for secret in secrets:
+        assert secret not in "".join(said)
+        assert secret.encode() not in state
+        assert secret not in captured.out + captured.err + caplog.text
+
+
+async def test_a_store_that_cannot_be_written_is_said_to_have_lost_the_key(
+    both: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(CredentialStore, "save", full)
+    refusal = await both.refused("create_token", name="reader", scopes=["bids:read"])
+    assert "was made" in refusal.text and "could not be stored" in refusal.text
+    assert [token["name"] for token in (await both.call("list_tokens"))["tokens"]].count("reader") == 1
+
+
+async def test_a_store_that_others_can_read_is_not_used_and_nothing_is_sent(both: Worker, file: Path) -> None:
+    await both.call("create_token", name="reader", scopes=["bids:read"])
+    show(file)
+    before = len(both.wire.sent)
+    assert "chmod 600" in (await both.refused("create_token", name="writer", scopes=["bids:write"])).text
+    assert len(both.wire.sent) == before
+    with pytest.raises(ConfigError, match="others can read"):
+        CredentialStore(file).load()
+
+
+def test_a_store_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.json").write_text("{}")
+    (tmp_path / "credentials.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(ConfigError, match="no link"):
+        CredentialStore(tmp_path / "credentials.json").load()
+
+
+async def test_a_token_cannot_revoke_itself(both: Worker) -> None:
+    own = (await both.call("list_tokens"))["tokens"][0]["id"]
+    assert "cannot revoke itself" in (await both.refused("revoke_token", token_id=own)).text
+
+
+async def test_a_sixth_registration_within_a_minute_is_not_sent(both: Worker) -> None:
+    for number in range(5):
+        await both.call("register_agent", market="opentask", username=f"smith_{number}", email=f"s{number}@x.example")
+    refusal = await both.refused("register_agent", market="opentask", username="smith_5", email="s5@x.example")
+    assert refusal.content["error"] == "too_soon" and refusal.content["retry_after_seconds"] == 60
+    assert len(both.wire.sent) == 5
+    await both.clock.advance(60)
+    await both.call("register_agent", market="opentask", username="smith_5", email="s5@x.example")

@@ -1,0 +1,280 @@
+"""Being online for paid chats is never an accident, and a claimed chat is never lost."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from market_mcp.accounts import Presence
+from market_mcp.sandbox.agentjob import start_test_chat
+from market_mcp.sandbox.faults import Fault
+from market_mcp.sandbox.world import World
+from rig import Json, Rig, Worker, of, sandbox_accounts, times
+
+pytestmark = pytest.mark.anyio
+
+BEAT, POLL = "POST /api/agents/heartbeat", "GET /api/agents/tasks"
+POST: dict[str, object] = {"title": "A new post", "body": "With a body that is long enough."}
+
+
+def beats(worker: Worker) -> int:
+    return times(BEAT, worker.wire.to("agentjob"))
+
+
+async def presence(worker: Worker) -> Json:
+    """What list_markets says of being online."""
+    markets = (await worker.call("list_markets"))["markets"]
+    return next(one["presence"] for one in markets if one["market"] == "agentjob")
+
+
+def pay_for(world: World, text: str) -> str:
+    """A human opens a paid chat; the id of its first question."""
+    with world.store.transaction() as db:
+        started = start_test_chat(db, world.store, world.store.clock.now(), None, text)
+    assert started is not None
+    return f"agentjob:{started['id']}"
+
+
+async def meanwhile(worker: Worker, seconds: float, call: Callable[[], Coroutine[Any, Any, Json]]) -> Json:
+    """What a call brings while so many seconds pass."""
+    found: list[Json] = []
+
+    async def ask() -> None:
+        found.append(await call())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await worker.clock.advance(seconds)
+    return found[0]
+
+
+# --- never by accident --------------------------------------------------------------------------------------
+
+
+async def test_nobody_comes_online_by_starting_listing_or_looking(both: Worker) -> None:
+    await both.client.list_tools()
+    posts = (await both.call("list_posts"))["posts"]
+    for post in posts[:3]:
+        await both.call("get_post", post_id=post["id"])
+    for tool in ("list_markets", "my_work", "check_inbox", "list_agents", "list_tasks", "list_bids"):
+        await both.call(tool)
+    await both.call("upvote_post", post_id=of("agentjob", posts)[0]["id"])
+    await both.clock.advance(600)
+    assert beats(both) == 0
+    assert await presence(both) == {"mode": "auto", "online": False}
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+async def test_a_beat_goes_out_just_before_a_post_or_a_reply(rig: Rig, era: str, mode: Presence) -> None:
+    (account,) = sandbox_accounts(["agentjob"])
+    async with rig.with_era(era).open([replace(account, presence=mode)]) as worker:
+        post = (await worker.call("create_post", **POST))["post_id"]
+        assert worker.wire.to("agentjob") == [BEAT, "POST /api/tasks"]
+        await worker.call("add_reply", post_id=post, body="And one thing more.")
+        # The market still counts the agent as online, so one beat was enough for both.
+        assert beats(worker) == 1 and (await presence(worker))["online"]
+        await worker.clock.advance(121)
+        assert not (await presence(worker))["online"]
+        await worker.call("add_reply", post_id=post, body="And another.")
+        assert worker.wire.to("agentjob")[-2:] == [BEAT, f"POST /api/tasks/{post.partition(':')[2]}/replies"]
+        await worker.clock.advance(600)
+        assert beats(worker) == 2
+
+
+async def test_other_markets_need_no_beat_for_a_reply(both: Worker) -> None:
+    posts = (await both.call("list_posts"))["posts"]
+    for market in ("polt", "opentask"):
+        await both.call("add_reply", post_id=of(market, posts)[0]["id"], body="Hello.")
+    assert beats(both) == 0
+
+
+async def test_a_post_whose_beat_fails_is_not_sent(both: Worker) -> None:
+    both.world.faults.add(Fault("status", market="agentjob", path="/api/agents/heartbeat"))
+    refusal = await both.refused("create_post", **POST)
+    assert "HTTP 500" in refusal.text
+    assert both.wire.to("agentjob") == [BEAT]
+    assert (await both.call("create_post", **POST))["post_id"]
+
+
+# --- while the agent asks for questions ---------------------------------------------------------------------
+
+
+async def test_a_beat_goes_out_every_45_seconds_until_3_minutes_after_the_last_call(both: Worker) -> None:
+    await both.call("get_next_task", wait_seconds=0)
+    assert both.wire.to("agentjob") == [BEAT, POLL]
+    assert await presence(both) == {"mode": "auto", "online": True, "kept_online": "while you call get_next_task"}
+    counts: list[int] = []
+    for _ in range(8):
+        await both.clock.advance(45)
+        counts.append(beats(both))
+    assert counts == [2, 3, 4, 4, 4, 4, 4, 4]
+    assert await presence(both) == {"mode": "auto", "online": False}
+
+
+async def test_every_call_keeps_the_agent_online_for_longer(both: Worker) -> None:
+    for _ in range(4):
+        await both.call("get_next_task", wait_seconds=0)
+        await both.clock.advance(150)
+    assert (await presence(both))["online"]
+    assert beats(both) == 1 + 600 // 45
+
+
+async def test_two_servers_on_one_state_beat_no_more_often_than_one(rig: Rig) -> None:
+    async with rig.open() as one, rig.open() as two:
+        await one.call("get_next_task", wait_seconds=0)
+        await two.call("get_next_task", wait_seconds=0)
+        await rig.clock.advance(170)
+        assert beats(one) + beats(two) <= 1 + 170 // 45
+        assert (await presence(one))["online"] and (await presence(two))["online"]
+
+
+async def test_the_agent_is_online_while_the_server_runs_if_its_user_says_so(rig: Rig) -> None:
+    (account,) = sandbox_accounts(["agentjob"])
+    async with rig.open([replace(account, presence="on")]) as worker:
+        await worker.clock.advance(900)
+        assert beats(worker) == 1 + 900 // 45
+        assert (await presence(worker))["kept_online"] == "while the server runs"
+
+
+async def test_with_presence_off_asking_for_questions_brings_nobody_online(rig: Rig, era: str) -> None:
+    (account,) = sandbox_accounts(["agentjob"])
+    async with rig.with_era(era).open([replace(account, presence="off")]) as worker:
+        result = await worker.call("get_next_task", wait_seconds=0)
+        assert result["chat"] is None and "presence is off" in result["message"]
+        assert worker.wire.to("agentjob") == [POLL]
+
+
+async def test_a_beat_that_fails_is_tried_again_in_45_seconds(both: Worker) -> None:
+    await both.call("get_next_task", wait_seconds=0)
+    both.world.faults.add(Fault("status", market="agentjob", path="/api/agents/heartbeat"))
+    await both.clock.advance(45)
+    assert (await presence(both))["online"]
+    await both.clock.advance(45)
+    assert beats(both) == 3
+    assert (await presence(both))["online"]
+
+
+# --- waiting ------------------------------------------------------------------------------------------------
+
+
+async def test_a_question_that_comes_during_the_wait_is_handed_over_with_its_deadline(both: Worker) -> None:
+    robots_ask_after = 2.0
+    result = await meanwhile(both, robots_ask_after + 1, lambda: both.call("get_next_task", wait_seconds=30))
+    chat = result["chat"]
+    assert chat["messages"][-1]["role"] == "user" and chat["messages"][-1]["content"]
+    assert (chat["pay"]["amount"], chat["pay"]["currency"]) == ("0.1", "USDC")
+    assert chat["seconds_left"] == 290
+    sent = both.wire.sent[-1]
+    assert (sent.route, sent.query) == (POLL, {"wait": "30"})
+
+
+async def test_a_wait_without_a_question_ends_with_a_word_about_being_online(rig: Rig, era: str) -> None:
+    # A robot asks those who are online, unless it was answered a moment ago.
+    async with rig.with_era(era).open() as worker:
+        result = await meanwhile(worker, 1.9, lambda: worker.call("get_next_task", wait_seconds=1))
+        assert result["chat"] is None and "online for 3 minutes" in result["message"]
+
+
+async def test_progress_is_told_while_a_call_waits(both: Worker) -> None:
+    both.world.faults.add(Fault("latency", market="agentjob", path="/api/agents/tasks", seconds=12))
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
+
+    async def call() -> Json:
+        result = await both.client.call_tool("get_next_task", {"wait_seconds": 20}, progress_callback=tell)
+        assert not result.is_error
+        return dict(result.structured_content or {})
+
+    await meanwhile(both, 13, call)
+    assert told == [(seconds, 20, "waiting for a paid question") for seconds in (0, 5, 10)]
+
+
+@pytest.mark.parametrize(("kind", "wait"), [("status", 0), ("status", 30), ("rate_limit", 30), ("malformed", 0)])
+async def test_a_wait_that_fails_is_explained_and_the_next_one_works(both: Worker, kind: Any, wait: int) -> None:
+    both.world.faults.add(Fault(kind, market="agentjob", path="/api/agents/tasks"))
+    refusal = await both.refused("get_next_task", wait_seconds=wait)
+    assert refusal.content["error"] in {"unavailable", "refused"} and "AgentJob" in refusal.text
+    task = pay_for(both.world, "Are you there?")
+    assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == task
+
+
+async def test_who_stops_waiting_ends_the_request_too_and_claims_nothing(both: Worker) -> None:
+    async with anyio.create_task_group() as group:
+
+        async def wait() -> None:
+            await both.client.call_tool("get_next_task", {"wait_seconds": 50})
+
+        group.start_soon(wait)
+        await both.clock.advance(1)
+        assert both.wire.waiting == 1
+        group.cancel_scope.cancel()
+    await anyio.wait_all_tasks_blocked()
+    assert both.wire.waiting == 0
+    task = pay_for(both.world, "Too late for the one who left?")
+    await both.clock.advance(10)
+    assert (await both.call("list_markets"))["markets"]
+    assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == task
+
+
+# --- claimed chats ------------------------------------------------------------------------------------------
+
+
+async def test_a_claimed_question_comes_back_first_until_it_is_answered(both: Worker) -> None:
+    task = pay_for(both.world, "First?")
+    pay_for(both.world, "Second?")
+    first = await both.call("get_next_task", wait_seconds=0)
+    await both.clock.advance(40)
+    again = await both.call("get_next_task", wait_seconds=0)
+    assert first["chat"]["task_id"] == again["chat"]["task_id"] == task
+    assert again["claimed_before"] is True and again["chat"]["seconds_left"] == 250
+    assert again["chat"]["messages"] == first["chat"]["messages"]
+    assert times(POLL, both.wire.to("agentjob")) == 1
+    owed = (await both.call("my_work", market="agentjob"))["work"]
+    assert [(duty["id"], duty["next"]) for duty in owed] == [(task, "submit_response")]
+    await both.call("submit_response", task_id=task, text="Yes.")
+    assert (await both.call("my_work", market="agentjob"))["work"] == []
+    assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] != task
+
+
+async def test_a_claimed_question_comes_back_first_after_a_restart(rig: Rig, era: str) -> None:
+    rig = rig.with_era(era)
+    task = pay_for(rig.world, "Will you remember me?")
+    async with rig.open() as before:
+        claimed = await before.call("get_next_task", wait_seconds=0)
+    await rig.clock.advance(60)
+    async with rig.open() as after:
+        assert (await after.call("list_markets"))["markets"][1]["chats_to_answer"] == 1
+        chat = (await after.call("get_next_task", wait_seconds=0))["chat"]
+        assert chat["task_id"] == task and chat["messages"] == claimed["chat"]["messages"]
+        assert chat["answer_by"] == claimed["chat"]["answer_by"] and chat["seconds_left"] == 230
+        await after.call("submit_response", task_id=task, text="I do.")
+    async with rig.open() as third:
+        assert (await third.call("list_markets"))["markets"][1]["chats_to_answer"] == 0
+
+
+async def test_a_question_that_cannot_be_answered_in_time_is_not_handed_over_again(both: Worker) -> None:
+    task = pay_for(both.world, "Quickly, please?")
+    await both.call("get_next_task", wait_seconds=0)
+    await both.clock.advance(291)
+    assert (await both.call("my_work", market="agentjob"))["work"] == []
+    await both.clock.advance(20)
+    refusal = await both.refused("submit_response", task_id=task, text="Too late.")
+    assert "HTTP 409" in refusal.text and "5 minutes" in refusal.text
+
+
+async def test_an_answer_that_is_lost_is_sent_once_and_the_question_stays_open(both: Worker) -> None:
+    task = pay_for(both.world, "Did you get that?")
+    await both.call("get_next_task", wait_seconds=0)
+    both.world.faults.add(Fault("drop_after", market="agentjob", path="*/response", times=5))
+    refusal = await both.refused("submit_response", task_id=task, text="Yes.")
+    assert refusal.content["error"] == "outcome_unknown"
+    answers = [route for route in both.wire.to("agentjob") if route.endswith("/response")]
+    assert len(answers) == 1
+    both.world.faults.clear()
+    # The same text again settles it: the market took the first one, and says so.
+    assert "HTTP 409" in (await both.refused("submit_response", task_id=task, text="Yes.")).text
+    assert (await both.call("my_work", market="agentjob"))["work"] == []

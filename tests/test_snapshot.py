@@ -1,0 +1,46 @@
+"""What `tools/list` sends is committed, so that a change of it is seen in review.
+
+After a wanted change:
+
+    python tests/test_snapshot.py
+"""
+
+import json
+from pathlib import Path
+
+import anyio
+import httpx2
+from mcp import Client
+
+from clocks import ManualClock
+from market_mcp.server.app import build_server
+from market_mcp.server.tools import chosen_actions
+from market_mcp.state import State
+from rig import desk_at
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "tools_list.json"
+COMMAND = "python tests/test_snapshot.py"
+
+
+async def listed(*toolsets: str) -> list[object]:
+    """The tools of a server on the three sandbox markets, as they go over the wire."""
+    nowhere = httpx2.MockTransport(lambda _: httpx2.Response(500))
+    async with desk_at(nowhere, ManualClock(), State(None)) as desk:
+        server = build_server(desk, chosen_actions(toolsets, False, desk.accounts))
+        async with Client(server, mode="legacy") as client:
+            tools = (await client.list_tools()).tools
+    return [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools]
+
+
+def current() -> str:
+    content = {"default": anyio.run(listed), "all": anyio.run(listed, "all")}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def test_the_list_of_tools_is_the_committed_one() -> None:
+    committed = SNAPSHOT.read_text(encoding="utf-8")
+    assert current() == committed, f"tools/list has changed; if that is wanted: {COMMAND}"
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(current(), encoding="utf-8")

@@ -1,0 +1,106 @@
+"""However much a market answers, a result is small enough for a model, and says what it lost."""
+
+import json
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clocks import growth
+from market_mcp.bounds import KEPT, MAX_RESULT, compact, fit
+
+Result = dict[str, Any]
+
+
+def test_a_result_that_fits_is_not_touched() -> None:
+    result = {"posts": [{"body": "x" * 9_000}], "next_cursor": "abc"}
+    assert fit(result) is result
+
+
+def test_a_long_text_is_cut_just_so_that_the_result_fits() -> None:
+    result = {"post": {"id": "polt:1", "body": "x" * 100_000}}
+    found = fit(result)
+    assert MAX_RESULT - 100 < len(compact(found)) <= MAX_RESULT
+    assert found["post"]["id"] == "polt:1"
+    assert found["post"]["body"].endswith("… [cut; 100000 characters in all]")
+    assert len(result["post"]["body"]) == 100_000
+
+
+def test_the_longest_texts_are_cut_and_the_others_stay() -> None:
+    found = fit({"replies": [{"body": "x" * 50_000}, {"body": "y" * 9_000}, {"body": "z" * 50_000}]})
+    first, second, third = (reply["body"] for reply in found["replies"])
+    assert second == "y" * 9_000
+    assert 9_000 < len(first) < 15_000
+    assert abs(len(first) - len(third)) <= 1
+
+
+def test_what_is_escaped_is_counted_as_it_is_sent() -> None:
+    found = fit({"body": '"\n\\\x01' * 20_000})
+    assert len(compact(found)) <= MAX_RESULT
+    assert json.loads(compact(found)) == found
+
+
+def test_lists_end_early_only_when_texts_cannot_give_more_and_say_so() -> None:
+    found = fit({"replies": [{"id": f"polt:{i}", "body": "x" * 700} for i in range(200)]})
+    assert len(compact(found)) <= MAX_RESULT
+    assert "end early" in found["cut"]
+    assert 40 < len(found["replies"]) < 80
+    assert all(reply["body"].startswith("x" * KEPT) for reply in found["replies"])
+
+
+def test_a_cursor_is_never_cut_like_a_text() -> None:
+    cursor = "c" * 3_000
+    found = fit({"next_cursor": cursor, "post": {"body": "x" * 60_000}})
+    assert found["next_cursor"] == cursor
+    assert len(compact(found)) <= MAX_RESULT
+
+
+def test_a_cursor_that_would_lead_past_lost_items_is_not_given() -> None:
+    found = fit({"next_cursor": "abc", "posts": [{"title": "x" * 300} for _ in range(500)]})
+    assert "next_cursor" not in found
+    assert "cut" in found
+
+
+RESULTS = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(max_size=30), st.text("xé\n", min_size=500, max_size=3_000)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=30), st.dictionaries(st.sampled_from(["id", "body", "posts"]), inner, max_size=3)
+    ),
+    max_leaves=60,
+)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(["posts", "post", "market"]), RESULTS), st.integers(3_000, 12_000))
+def test_whatever_the_result_it_fits_or_has_little_left_to_lose(result: Result, limit: int) -> None:
+    before = compact(result)
+    found = fit(result, limit)
+    assert compact(result) == before
+    if len(compact(found)) > limit:
+        assert all(len(each) <= 1 for each in lists_in(found))
+    if len(before) <= limit:
+        assert found == result
+
+
+def lists_in(value: Any) -> list[list[Any]]:
+    found: list[list[Any]] = []
+    inner: list[Any] = []
+    if isinstance(value, list):
+        inner = cast("list[Any]", value)
+        found.append(inner)
+    elif isinstance(value, dict):
+        inner = list(cast("Result", value).values())
+    return found + [each for one in inner for each in lists_in(one)]
+
+
+def test_compact_json_has_no_blanks_and_no_escapes_that_nobody_needs() -> None:
+    assert compact({"a": [1, "é 😀"], "b": None}) == '{"a":[1,"é 😀"],"b":null}'
+
+
+@pytest.mark.parametrize("size", [10, 470, 5_000])
+def test_many_texts_cost_no_more_than_their_length(size: int) -> None:
+    def work(text: str) -> object:
+        return fit({"replies": [{"body": text[i : i + size]} for i in range(0, len(text), size)]}, 3_000)
+
+    assert growth(work, "x" * 100) < 9
