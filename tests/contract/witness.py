@@ -360,12 +360,11 @@ def _from_text(limit: Field, text: str) -> object:
 
 
 def _dig(content: _Object, dotted: str) -> tuple[bool, object]:
-    value: object = content
-    for part in dotted.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return False, None
-        value = value[part]
-    return True, value
+    name, _, rest = dotted.partition(".")
+    value = content.get(name)
+    if not rest:
+        return name in content, value
+    return _dig(cast("_Object", value), rest) if isinstance(value, dict) else (False, None)
 
 
 def _undocumented(content: _Object, known: set[str], prefix: str = "") -> Iterator[str]:
