@@ -8,19 +8,20 @@ the SDK's own transport serves.
 import os
 import select
 import sys
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from collections import deque
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Self
 
 import anyio
 import anyio.lowlevel
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.mcpserver import MCPServer
-from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
 
 from market_mcp.server.stopping import stopped_by_signal
-
-if TYPE_CHECKING:
-    from anyio import AsyncFile
 
 LINE_LIMIT = 4 * 1024 * 1024
 """Bytes of one message; a client that sends a longer line is not listened to any more."""
@@ -36,34 +37,61 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
         return
     lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the public method takes no streams
     with claimed_wire() as (wire_in, wire_out):
-        streams = stdio_server(cast("AsyncFile[str]", wire_in), cast("AsyncFile[str]", wire_out))
-        async with stopped_by_signal(wire_in.end), streams as (incoming, outgoing):
-            await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
+        async with stopped_by_signal(wire_in.end), wire_out.writing() as outgoing:
+            await lowlevel.run(wire_in, outgoing, lowlevel.create_initialization_options())
 
 
 class WireIn:
-    """The client's lines, until end of file or until `end` is called."""
+    """The client's messages, until end of file or until `end` is called; what is no message comes as its error."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._scope = anyio.CancelScope()
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+        self._ended = False
 
     def end(self) -> None:
         """Makes the input end here, as if the client had closed it."""
         self._scope.cancel()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        held = bytearray()
-        while chunk := await self._read():
-            held += chunk
-            if b"\n" in chunk:
-                *lines, held = held.split(b"\n")
-                for line in lines:
-                    yield line.decode("utf-8", "replace")
-            if len(held) > LINE_LIMIT:
-                return
-        if held:
-            yield held.decode("utf-8", "replace")
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message. Raises EndOfStream."""
+        while not self._lines and not self._ended:
+            chunk = await self._read()
+            self._ended = not chunk or len(self._rest) > LINE_LIMIT
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            self._lines.extend(lines)
+            if self._ended and self._rest:
+                self._lines.append(self._rest)
+        if not self._lines:
+            raise anyio.EndOfStream
+        line = self._lines.popleft().decode("utf-8", "replace")
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except ValueError as error:
+            return error
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self.end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool | None:
+        await self.aclose()
+        return None
 
     async def _read(self) -> bytes:
         with self._scope:
@@ -83,7 +111,22 @@ class WireOut:
         self._room = select.poll()
         self._room.register(fd, select.POLLOUT)
 
-    async def write(self, text: str) -> None:
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[MemoryObjectSendStream[SessionMessage]]:
+        """A stream whose messages a task of its own writes, so that no cancelled call leaves half a line."""
+        send, receive = anyio.create_memory_object_stream[SessionMessage](0)
+
+        async def pump() -> None:
+            async with receive:
+                async for item in receive:
+                    await self._write(item.message.model_dump_json(by_alias=True, exclude_unset=True) + "\n")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(pump)
+            async with send:
+                yield send
+
+    async def _write(self, text: str) -> None:
         data = memoryview(text.encode())
         try:
             while data:
@@ -92,16 +135,14 @@ class WireOut:
                     await self._writable()
                 data = data[os.write(self._fd, data[:PIPE_BUF]) :]
         except BrokenPipeError:
-            raise anyio.ClosedResourceError from None
+            # Nobody reads any more; the end of the input follows.
+            return
 
     async def _writable(self) -> None:
         try:
             await anyio.wait_writable(self._fd)
         except PermissionError:  # a regular file again
             await anyio.lowlevel.checkpoint()
-
-    async def flush(self) -> None:
-        """Nothing is held back."""
 
 
 @contextmanager
