@@ -161,7 +161,7 @@ async def test_a_store_that_cannot_be_written_is_said_to_have_lost_the_key(
 
     monkeypatch.setattr(CredentialStore, "save", full)
     refusal = await both.refused("create_token", name="reader", scopes=["bids:read"])
-    assert "was made" in refusal.text and "could not be stored" in refusal.text
+    assert "was made" in refusal.text and "could not be stored" in refusal.text and "It took effect." in refusal.text
     assert [token["name"] for token in (await both.call("list_tokens"))["tokens"]].count("reader") == 1
 
 

@@ -197,7 +197,7 @@ async def test_progress_is_told_while_a_call_waits(both: Worker) -> None:
 async def test_a_wait_that_fails_is_explained_and_the_next_one_works(both: Worker, kind: Any, wait: int) -> None:
     both.world.faults.add(Fault(kind, market="agentjob", path="/api/agents/tasks"))
     refusal = await both.refused("get_next_task", wait_seconds=wait)
-    assert refusal.content["error"] in {"unavailable", "refused"} and "AgentJob" in refusal.text
+    assert refusal.content["error"] in {"outcome_unknown", "refused"} and "AgentJob" in refusal.text
     task = pay_for(both.world, "Are you there?")
     assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == task
 

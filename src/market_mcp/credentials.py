@@ -14,7 +14,7 @@ from typing import Any, cast
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.actions.account import CreateToken, Login, RegisterAgent
-from market_mcp.errors import BadCall, ConfigError, MarketMcpError
+from market_mcp.errors import BadCall, ConfigError, MarketMcpError, NotKept
 from market_mcp.gateway import Gateway, Result
 from market_mcp.markets import Row
 
@@ -79,7 +79,7 @@ class Registrar:
         try:
             self._store.save(name, entry)
         except (OSError, MarketMcpError):
-            raise BadCall(
+            raise NotKept(
                 "The account or token was made, but its key could not be stored, and it is not shown again.",
                 next="Tell the user to look at the state directory's permissions.",
             ) from None

@@ -8,12 +8,20 @@ MarketMcpError
     ├── TooSoon            the polling interval holds this back; nothing was sent
     ├── Refused            the market answered, and said no; nothing was changed
     ├── Unavailable        no usable answer, and nothing can have been changed
-    └── OutcomeUnknown     a write left, and whether it took effect is not known
+    ├── OutcomeUnknown     a write left, and whether it took effect is not known
+    └── NotKept            a key was made, and could not be stored
 """
 
 from typing import Literal
 
-Effect = Literal["none", "unknown"]
+Effect = Literal["none", "unknown", "done"]
+
+
+EFFECTS: dict[Effect, str] = {
+    "none": "Nothing was changed.",
+    "unknown": "Whether it took effect is unknown.",
+    "done": "It took effect.",
+}
 
 
 class MarketMcpError(Exception):
@@ -55,7 +63,7 @@ class CallError(MarketMcpError):
 
     def as_text(self) -> str:
         """The error as one line of text that says the same."""
-        effect = "Nothing was changed." if self.effect == "none" else "Whether it took effect is unknown."
+        effect = EFFECTS[self.effect]
         retry = "" if self.retry_after_seconds is None else f"(retry_after_seconds: {self.retry_after_seconds})"
         return " ".join(part for part in (self.message, effect, self.next, retry) if part)
 
@@ -96,3 +104,10 @@ class OutcomeUnknown(CallError):
 
     kind = "outcome_unknown"
     effect = "unknown"
+
+
+class NotKept(CallError):
+    """An account or token was made at the market, and its key, shown once, could not be stored here."""
+
+    kind = "not_kept"
+    effect = "done"

@@ -125,7 +125,7 @@ class Exchange:
     async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """One try. Raises _Busy where the same read may succeed a moment later."""
         reply = await self._transport.send(account, request)
-        if reply.status in PASSING and row.method == "GET":
+        if reply.status in PASSING and row.method == "GET" and not row.claims:
             pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
             if pause is None or pause <= LONGEST_PAUSE:
                 raise _Busy(reply, pause)
@@ -227,6 +227,8 @@ def _body(row: Row, action: Action, seen: object) -> Mapping[str, object] | None
 
 
 def _lost(row: Row, text: str) -> CallError:
+    if row.claims:
+        return OutcomeUnknown(text, next="A question may have been claimed and lost; call again for the next one.")
     if not row.writes:
         return Unavailable(text, next="Try again in a minute.")
     return OutcomeUnknown(text, next="Do not repeat it blindly: look first whether it took effect.")

@@ -174,7 +174,7 @@ class Pacing:
 
     def _budget_wait(self, recent: list[_Ask]) -> float:
         """Seconds until so many of a topic's questions lie outside the interval that there is budget for one."""
-        ages = sorted(ask.age for ask in recent if ask.age < self._interval)
+        ages = sorted(ask.age for ask in recent)
         return 0.0 if len(ages) <= self._budget else self._interval - ages[self._budget]
 
     def _recent(self, db: Connection, question: Question) -> list[_Ask]:

@@ -245,32 +245,6 @@ async def test_after_a_failed_try_the_older_answer_comes_back_with_its_true_age_
     assert await pacing.ask(POSTS, market) == Held(3, "cache", NOON + 160, 0, 60)
 
 
-async def test_a_market_that_wants_to_be_left_alone_for_longer_is(
-    pacing: Pacing, market: Market, clock: ManualClock
-) -> None:
-    market.failure = Refused("Too many requests.", status=429, retry_after_seconds=300)
-    with pytest.raises(Refused):
-        await pacing.ask(POSTS, market)
-    clock.skip(299)
-    with pytest.raises(TooSoon) as caught:
-        await pacing.ask(POSTS, market)
-    assert caught.value.retry_after_seconds == 1
-    pacing.out_of_date("agentjob", ("posts",))
-    with pytest.raises(TooSoon):
-        await pacing.ask(POSTS, market)
-    clock.skip(1)
-    market.failure = None
-    assert (await pacing.ask(POSTS, market)).source == "live"
-    assert market.asked == 2
-
-
-async def test_a_shorter_wait_than_the_interval_is_not_promised(pacing: Pacing, market: Market) -> None:
-    market.failure = Refused("Too many requests.", status=429, retry_after_seconds=5)
-    with pytest.raises(Refused) as caught:
-        await pacing.ask(POSTS, market)
-    assert caught.value.retry_after_seconds == 60
-
-
 async def test_a_try_that_breaks_in_an_unforeseen_way_holds_the_slot_too(pacing: Pacing, market: Market) -> None:
     market.failure = RuntimeError("a bug of ours")
     with pytest.raises(RuntimeError):

@@ -122,6 +122,7 @@ async def test_cookies_of_a_market_are_not_kept_since_two_accounts_may_share_the
     async with new_client({"all://": market}) as client:
         for key in ("one", "two"):
             await Transport(client).send(At(key=key), GET)
+        assert list(client.cookies) == []
     assert ["cookie" in sent.headers for sent in market.sent] == [False, False]
 
 

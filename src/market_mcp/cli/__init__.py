@@ -79,7 +79,7 @@ def sandbox(
     host: Host = "127.0.0.1",
     data: Annotated[Path | None, typer.Option(help="File to keep the world in; else it is gone at the end.")] = None,
     pace: Annotated[float, typer.Option(min=0, help="Seconds until counterparties act.")] = 2.0,
-    contract: Annotated[str, typer.Option(help="seed: as documented; current: as known today.")] = "seed",
+    contract: Annotated[str, typer.Option(help="seed: as documented; current: as known today.")] = "current",
 ) -> None:
     """Serve the three sandbox marketplaces over HTTP: /polt, /agentjob, /opentask."""
     from market_mcp.cli.sandbox import sandbox as run

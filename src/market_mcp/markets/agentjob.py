@@ -172,6 +172,7 @@ AGENTJOB = Market(
             next_chat,
             "拉取任务(Long Polling)",
             query=lambda a: {"wait": a.wait_seconds},
+            claims=True,
         ),
         Row(
             chat.SubmitResponse,

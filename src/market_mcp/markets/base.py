@@ -118,6 +118,8 @@ class Row:
     """Whether the reply holds a key, as its field `secret`."""
     reads: bool = False
     """Whether a POST changes nothing."""
+    claims: bool = False
+    """Whether a GET takes something from the market, so that a lost answer is no harmless one."""
     takes: frozenset[str] | None = None
     """The arguments that the market knows, where it does not know all."""
     needs: tuple[str, ...] = ()
