@@ -8,6 +8,8 @@ import httpx2
 import pytest
 
 from market_mcp import exchange
+from market_mcp.actions.board import ListPosts
+from market_mcp.lists import Position, encode_cursor
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import KEYS
 from market_mcp.transport import new_client
@@ -137,6 +139,23 @@ async def test_a_filter_that_no_market_has_is_an_error_that_names_those_there_ar
 
 async def test_a_minimum_pay_without_a_currency_is_a_wrong_call(both: Worker) -> None:
     says(await both.refused("list_tasks", min_pay=10), "bad_call", "currency")
+
+
+async def test_a_forged_cursor_goes_to_no_market(both: Worker) -> None:
+    action = ListPosts(query="docs")
+    for page in ("abc", "-1", "1" * 5000, "\uff11"):
+        cursor = encode_cursor(action, {"polt": Position(page)})
+        assert cursor is not None
+        if len(cursor) <= 4000:
+            says(await both.refused("list_posts", query="docs", cursor=cursor), "bad_call", "not one of ours")
+    assert both.wire.sent == []
+
+
+async def test_a_retry_after_beyond_all_numbers_is_a_day_at_most(both: Worker) -> None:
+    task = await first(both, "list_tasks", "opentask")
+    both.world.faults.add(Fault("rate_limit", market="opentask", seconds=1e300, times=9))
+    refusal = await both.refused("place_bid", task_id=task, price="100 USDC")
+    assert refusal.content["retry_after_seconds"] == 86_400
 
 
 async def test_a_cursor_is_good_for_its_own_question_only(both: Worker) -> None:

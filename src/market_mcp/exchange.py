@@ -246,9 +246,9 @@ def _sentence(reply: HttpReply) -> str:
 def _retry_after(reply: HttpReply, now: float) -> float:
     """Seconds from a Retry-After of either form; a minute where there is none."""
     value = reply.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(min(int(value), 86_400))
+    if value.isascii() and value.isdecimal():
+        return float(min(int(value[:9]), 86_400))
     try:
         return min(max(1.0, email.utils.parsedate_to_datetime(value).timestamp() - now), 86_400.0)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 60.0

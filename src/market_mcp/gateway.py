@@ -1,5 +1,6 @@
 """Performs actions: finds the market, checks, asks the gate, has it sent. Every call passes here and only here."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -213,6 +214,9 @@ class Gateway:
         native = self.accounts.resolve(action)[1] if _ids(action) else action
         assert isinstance(native, ListAction)  # noqa: S101 - model_copy keeps the class; this tells the type checker
         row = self.row(account, native)
+        numbered = row.paging is not None and row.paging.param == "page"
+        if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
+            raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
         answer, held = await self.held(account, row, native, position.cursor)
         page = _mapping(answer)
         items: Sequence[Item] = narrow(row, action, page["items"])
