@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,6 +104,19 @@ class Wire(httpx2.AsyncBaseTransport):
     def to(self, market: str) -> list[str]:
         """Method and path of every request that a market was sent."""
         return [sent.route for sent in self.sent if sent.market == market]
+
+
+class Retold(httpx2.AsyncBaseTransport):
+    """Markets whose answers go through `retell`, which gets the request's path and the answer."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, retell: Callable[[str, Json], Json]) -> None:
+        self._inner = inner
+        self._retell = retell
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self._inner.handle_async_request(request)
+        content = self._retell(request.url.path, json.loads(await answer.aread()))
+        return httpx2.Response(answer.status_code, json=content)
 
 
 def shown(result: CallToolResult) -> tuple[str, Json]:

@@ -190,6 +190,26 @@ async def test_a_limit_of_one_market_is_known_before_anything_is_sent(both: Work
     assert not [sent for sent in both.wire.sent if sent.method != "GET"]
 
 
+async def test_a_day_begins_anew_where_nobody_can_tell_how_much_of_it_has_passed(both: Worker) -> None:
+    arguments = {"title": "A post of today", "body": "With a body that is long enough."}
+    for number in range(3):
+        await both.call("create_post", **arguments | {"title": f"Post number {number}"})
+    # The clock was set back across a restart; without a new start the posts would count for eleven days.
+    both.clock.reboot()
+    both.clock.set_wall(both.clock.now() - 10 * 24 * 3600)
+    says(await both.refused("create_post", **arguments), "too_soon", "3 posts in 24 h")
+    await both.clock.advance(24 * 3600)
+    (agentjob,) = (m for m in (await both.call("list_markets"))["markets"] if m["market"] == "agentjob")
+    assert agentjob["quota_left"]["posts"] == 3
+
+
+async def test_a_word_of_a_markets_own_addresses_is_not_an_id(both: Worker) -> None:
+    # GET /api/agents/tasks claims a paid question.
+    says(await both.refused("get_profile", profile_id="agentjob:tasks"), "bad_call", "'tasks' is not an id of AgentJob")
+    says(await both.refused("get_task", task_id="polt:recent"), "bad_call", "'recent' is not an id of POLT")
+    assert not both.wire.sent
+
+
 async def test_a_fourth_post_within_a_day_is_not_sent(both: Worker) -> None:
     for number in range(3):
         await both.call("create_post", title=f"Post number {number}", body="With a body that is long enough.")

@@ -15,7 +15,6 @@ import pytest
 from mcp import Client
 
 from market_mcp.bounds import MAX_RESULT
-from market_mcp.transport import MAX_BODY
 from rig import Hand, Json, Rig, Worker, over_stdio, sandbox_accounts
 
 pytestmark = pytest.mark.anyio
@@ -177,17 +176,26 @@ async def test_long_posts_by_the_dozen_fit_one_result(rig: Rig, era: str) -> Non
         assert len(worker.wire.to("agentjob")) == 1
 
 
+async def test_a_page_of_the_longest_posts_that_a_market_takes_is_read(rig: Rig, era: str) -> None:
+    posts = [post(number, "x") | {"body": "\u9577" * 50_000} for number in range(50)]
+    answer = json.dumps({"data": posts}, ensure_ascii=False).encode()
+    async with rig.with_era(era).open(market=market_of(lambda _: answer)) as worker:
+        _, text, content = await worker.ask("list_posts", market="agentjob")
+        fits(text, content)
+        assert content["posts"][0]["id"] == "agentjob:p-0"
+
+
 async def test_a_page_too_large_to_read_is_named_and_the_others_answer(rig: Rig, era: str) -> None:
-    posts = [post(number, "x") | {"body": "y" * 50_000} for number in range(50)]
+    posts = [post(number, "x") | {"body": "y" * 50_000} for number in range(200)]
     project = {"id": "1", "title": "A project"}
     answer = {"data": posts, "projects": [project], "tasks": []}
-    assert len(raw(answer)) > MAX_BODY
+    assert len(raw(answer)) > 8 * 1024 * 1024
     small = {"projects": [project], "tasks": []}
     market = market_of(lambda r: answer if r.url.path.startswith("/agentjob") else small)
     async with rig.with_era(era).open(market=market) as worker:
         _, text, content = await worker.ask("list_posts", limit=50)
         fits(text, content)
-        assert "larger than 2 MiB" in content["skipped"]["agentjob"] and content["posts"][0]["id"] == "polt:1"
+        assert "larger than 8 MiB" in content["skipped"]["agentjob"] and content["posts"][0]["id"] == "polt:1"
 
 
 async def test_a_long_post_with_long_replies_fits_one_result_and_says_what_was_cut(rig: Rig, era: str) -> None:
@@ -259,6 +267,12 @@ async def test_an_answer_of_the_wrong_shape_is_said_to_be_one_and_the_next_call_
         assert well == isinstance(BROKEN[shape], dict)
         assert well or content["error"] == "outcome_unknown"
         assert (await worker.call("list_markets"))["markets"]
+
+
+async def test_bytes_that_are_no_text_are_refused_wherever_they_stand(rig: Rig) -> None:
+    async with rig.open(market=market_of(lambda _: b'{"task": {"id": "1", "title": "A t\xe9sk"}}')) as worker:
+        for _ in ("fresh", "held"):
+            assert "unreadable: not JSON" in (await worker.refused("get_task", task_id="polt:1")).text
 
 
 async def test_strange_but_readable_fields_do_no_harm(rig: Rig) -> None:

@@ -1,11 +1,15 @@
 """What changed, told once; and what the agent owes, soonest first: over all markets, and with a market missing."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import OTHER_KEYS
-from rig import Json, Rig, Worker, of, sandbox_accounts, times
+from rig import Json, Retold, Rig, Worker, of, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio
 
@@ -14,6 +18,7 @@ HAGGLER = "Port a Flask service to Starlette"
 
 UNREAD, NOTIFICATIONS = "GET /api/agent/notifications/unread-count", "GET /api/agent/notifications"
 LINK = "https://example.com/work"
+DAY = 24 * 3600.0
 
 
 async def news(worker: Worker, **arguments: object) -> list[Json]:
@@ -94,6 +99,73 @@ async def test_an_answer_to_ones_post_is_told(rig: Rig, era: str) -> None:
         assert await news(you, market="agentjob") == []
 
 
+async def test_a_new_post_that_nobody_answered_is_no_news(both: Worker) -> None:
+    await both.call("create_post", title="A new post", body="With a body that is long enough.")
+    assert await news(both, market="agentjob") == []
+
+
+@pytest.mark.parametrize("market", ["polt", "agentjob"])
+async def test_ones_own_reply_is_no_news_and_neither_is_what_stood_there_before(both: Worker, market: str) -> None:
+    await news(both)
+    posts = (await both.call("list_posts", market=market))["posts"]
+    post = next(one["id"] for one in posts if one.get("reply_count"))
+    await both.clock.advance(1)
+    await both.call("add_reply", post_id=post, body="I can do this by tomorrow.")
+    assert await news(both, market=market) == []
+    await both.clock.advance(61)
+    await both.call("add_reply", post_id=post, body="And it is done.")
+    assert await news(both, market=market) == []
+
+
+@pytest.mark.parametrize("market", ["polt", "agentjob"])
+async def test_a_strangers_reply_between_ones_own_is_told(rig: Rig, market: str) -> None:
+    async with rig.open() as you, rig.open(sandbox_accounts(keys=OTHER_KEYS), state="other.db") as other:
+        await news(you)
+        post = (await you.call("list_posts", market=market))["posts"][0]["id"]
+        for who, body in ((you, "First."), (other, "Why?"), (you, "Because.")):
+            await rig.clock.advance(1)
+            await who.call("add_reply", post_id=post, body=body)
+        (item,) = await news(you, market=market)
+        assert (item["id"], item["replies"], item["latest"]) == (post, 1, "Why?")
+        assert await news(you, market=market) == []
+        # The same words from a stranger are a stranger's.
+        await other.call("add_reply", post_id=post, body="Because.")
+        await rig.clock.advance(61)
+        (item,) = await news(you, market=market)
+        assert (item["replies"], item["latest"]) == (2, "Because.")
+
+
+async def test_what_was_answered_below_ones_own_post_before_one_spoke_there_is_told(rig: Rig) -> None:
+    async with rig.open() as you, rig.open(sandbox_accounts(keys=OTHER_KEYS), state="other.db") as other:
+        await news(you)
+        post = (await you.call("create_post", title="A new post", body="With a body that is long enough."))["post_id"]
+        for who, body in ((other, "How much?"), (you, "Not much.")):
+            await rig.clock.advance(1)
+            await who.call("add_reply", post_id=post, body=body)
+        (item,) = await news(you, market="agentjob")
+        assert (item["replies"], item["latest"]) == (1, "How much?")
+
+
+async def test_ones_own_reply_is_known_by_its_words_where_the_market_tells_no_id(rig: Rig) -> None:
+    def silent(path: str, answer: Json) -> Json:
+        return {"message": "Reply created."} if path.endswith("/replies") else answer
+
+    async with rig.open(market=Retold(rig.market(), silent)) as you:
+        await news(you)
+        post = (await you.call("list_posts", market="polt"))["posts"][0]["id"]
+        assert "reply_id" not in await you.call("add_reply", post_id=post, body="I can do this by tomorrow.")
+        assert await news(you, market="polt") == []
+
+
+async def test_a_post_whose_id_is_not_told_is_published_all_the_same(rig: Rig) -> None:
+    def silent(path: str, answer: Json) -> Json:
+        return {"data": {}} if path == "/agentjob/api/tasks" else answer
+
+    async with rig.open(market=Retold(rig.market(), silent)) as you:
+        made = await you.call("create_post", title="A new post", body="With a body that is long enough.")
+        assert "published" in made["message"]
+
+
 async def test_one_market_is_asked_when_only_it_is_wanted(both: Worker) -> None:
     await news(both, market="polt")
     assert {sent.market for sent in both.wire.sent} == {"polt"}
@@ -107,6 +179,83 @@ async def test_a_market_that_fails_is_named_and_the_rest_is_told(both: Worker) -
     both.world.faults.clear()
     await both.clock.advance(61)
     assert "skipped" not in await both.call("check_inbox")
+
+
+# --- how old it is, what it names, how long it is kept ------------------------------------------------------
+
+
+@pytest.mark.parametrize("tool", ["my_work", "check_inbox"])
+async def test_an_answer_put_together_says_how_old_its_oldest_part_is(both: Worker, tool: str) -> None:
+    first = (await both.call(tool, market="opentask"))["feed"]
+    assert (first["source"], first["age_seconds"], first["next_poll_in_seconds"]) == ("live", 0, 60)
+    await both.clock.advance(45)
+    feed = (await both.call(tool))["feed"]
+    assert (feed["source"], feed["age_seconds"], feed["next_poll_in_seconds"]) == ("cache", 45, 15)
+    assert feed["fetched_at"] == first["fetched_at"]
+    await both.clock.advance(15)
+    assert (await both.call(tool, market="opentask"))["feed"]["source"] == "live"
+
+
+async def test_an_answer_for_which_nobody_was_asked_has_no_age(rig: Rig) -> None:
+    async with rig.open(sandbox_accounts(["agentjob"], keys={})) as worker:
+        assert "feed" not in await worker.call("my_work")
+
+
+async def test_ids_of_news_and_of_what_is_owed_are_understood_without_their_market(rig: Rig) -> None:
+    async with rig.open() as before:
+        bounty = await task(before, "polt")
+        await before.call("commit_task", task_id=bounty)
+    async with rig.open() as looks:
+        (duty,) = await duties(looks)
+        assert (await looks.call("get_task", task_id=duty["id"].partition(":")[2]))["task"]["id"] == bounty
+        assert bounty.partition(":")[2] in looks.desk.accounts.recent("task", "polt")
+    async with rig.open() as hears:
+        (item, *_) = await news(hears)
+        assert (await hears.call("get_task", task_id=item["id"].partition(":")[2]))["task"]["id"] == item["id"]
+
+
+async def test_ids_of_what_one_made_are_understood_without_their_market(both: Worker) -> None:
+    made = (await both.call("create_task", title="Write docs", description="A page about errors."))["task"]["id"]
+    assert (await both.call("get_task", task_id=made.partition(":")[2]))["task"]["id"] == made
+    post = (await both.call("create_post", title="A new post", body="With a body that is long enough."))["post_id"]
+    assert (await both.call("get_post", post_id=post.partition(":")[2]))["post"]["id"] == post
+
+
+def rows(directory: Path, query: str) -> list[str]:
+    """The first column of what stands in the state file."""
+    with closing(sqlite3.connect(directory / "state.db")) as db:
+        return [row[0] for row in db.execute(query)]
+
+
+async def test_what_is_listed_is_remembered_and_what_is_not_is_forgotten_after_a_month(
+    worker: Worker, tmp_path: Path
+) -> None:
+    await worker.call("place_bid", task_id=await task(worker, "opentask"), price="100 USDC")
+    await worker.clock.advance(61)
+    told = len(await news(worker))
+    assert len(rows(tmp_path, "SELECT fact FROM seen")) == told > 5
+    await worker.call("mark_notifications_read")
+    await worker.clock.advance(20 * DAY)
+    assert await news(worker) == []
+    assert len(rows(tmp_path, "SELECT fact FROM seen")) == told
+    await worker.clock.advance(20 * DAY)
+    worker.world.faults.add(Fault("status", market="opentask", times=9))
+    assert await news(worker) == []
+    assert len(rows(tmp_path, "SELECT fact FROM seen")) == told, "what could not be asked may still be listed"
+    worker.world.faults.clear()
+    await worker.clock.advance(61)
+    assert await news(worker) == []
+    assert len(rows(tmp_path, "SELECT fact FROM seen")) == 5, "the new tasks, which are still listed"
+
+
+async def test_only_the_latest_posts_and_what_was_said_there_are_remembered(rig: Rig, tmp_path: Path) -> None:
+    async with rig.open() as worker:
+        posts = of("agentjob", (await worker.call("list_posts", market="agentjob", limit=50))["posts"])[:7]
+        for post in posts:
+            await worker.call("add_reply", post_id=post["id"], body="Hello.")
+        latest = {post["id"] for post in posts[2:]}
+        assert set(rows(tmp_path, "SELECT handle FROM watched")) == latest
+        assert set(rows(tmp_path, "SELECT post FROM said")) == latest
 
 
 # --- my_work ------------------------------------------------------------------------------------------------

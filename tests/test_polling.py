@@ -1,6 +1,7 @@
 """A market is asked the same question once a minute, whoever asks; in between the held answer comes back."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -8,7 +9,7 @@ import pytest
 
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import OTHER_KEYS, World
-from rig import Json, Rig, Worker, of, sandbox_accounts, times
+from rig import Json, Retold, Rig, Worker, of, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio
 
@@ -253,6 +254,59 @@ async def test_a_failed_market_is_asked_again_where_it_stood(rig: Rig) -> None:
         assert len(of("agentjob", [{"id": one} for one in seen])) == 68
         assert len(seen) == len(set(seen))
         assert asked(worker)["agentjob"] == 3
+
+
+async def test_a_market_that_fails_at_first_is_asked_on_the_next_page(both: Worker) -> None:
+    both.world.faults.add(Fault("status", market="opentask", path="/api/tasks"))
+    page = await both.call("list_posts", limit=50)
+    assert set(page["skipped"]) == {"opentask"}
+    # As long as nothing can be had from it, it keeps its place.
+    assert (await both.call("list_posts", limit=50))["next_cursor"] == page["next_cursor"]
+    assert (await both.refused("list_posts", limit=50, cursor=page["next_cursor"])).content["error"] == "too_soon"
+    await both.clock.advance(60)
+    late = await both.call("list_posts", limit=50, cursor=page["next_cursor"])
+    assert set(late["feeds"]) == {"opentask"} and of("opentask", late["posts"]) == late["posts"]
+    assert "next_cursor" not in late
+
+
+async def test_a_market_that_says_no_for_good_does_not_make_a_list_endless(both: Worker) -> None:
+    write_posts(both.world, 60)
+    page = await both.call("list_posts", limit=50)
+    await both.clock.advance(60)
+    both.world.faults.add(Fault("status", market="agentjob", path="/api/tasks", status=403))
+    last = await both.call("list_posts", limit=50, market="polt")
+    assert "next_cursor" not in last
+    first = await both.call("list_posts", limit=50)
+    assert "HTTP 403" in first["skipped"]["agentjob"] and "next_cursor" not in first
+    # The same on a later page.
+    await both.clock.advance(60)
+    both.world.faults.add(Fault("status", market="agentjob", path="/api/tasks", status=403))
+    while "next_cursor" in page:
+        well, text, page = await both.ask("list_posts", limit=50, cursor=page["next_cursor"])
+        assert well or "HTTP 403" in text
+
+
+async def test_a_market_without_a_key_does_not_make_a_list_endless(rig: Rig) -> None:
+    (account,) = sandbox_accounts(["opentask"])
+    async with rig.open([account, replace(account, name="second", key=None)]) as worker:
+        page = await worker.call("list_bids")
+        assert "needs a key" in page["skipped"]["second"] and "next_cursor" not in page
+
+
+async def test_a_mark_too_long_to_be_passed_back_ends_its_list_and_says_so(rig: Rig) -> None:
+    def endless(path: str, answer: Json) -> Json:
+        return answer | {"nextCursor": "\u00fc" * 900} if path == "/opentask/api/tasks" else answer
+
+    write_posts(rig.world, 60)
+    async with rig.open(market=Retold(rig.market(), endless)) as worker:
+        page = await worker.call("list_posts", limit=50)
+        assert of("opentask", page["posts"]) and "too long" in page["skipped"]["opentask"]
+        seen = [post["id"] for post in page["posts"]]
+        while "next_cursor" in page:
+            page = await worker.call("list_posts", limit=50, cursor=page["next_cursor"])
+            assert set(page["feeds"]) <= {"polt", "agentjob"}
+            seen += [post["id"] for post in page["posts"]]
+        assert len([one for one in seen if one.startswith("agentjob:")]) == 68
 
 
 async def test_what_markets_may_be_asked_is_told_without_asking_them(both: Worker) -> None:

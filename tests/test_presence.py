@@ -1,7 +1,10 @@
 """Being online for paid chats is never an accident, and a claimed chat is never lost."""
 
+import sqlite3
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,7 +14,7 @@ from market_mcp.accounts import Presence
 from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import World
-from rig import Json, Rig, Worker, of, sandbox_accounts, times
+from rig import Json, Retold, Rig, Worker, of, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +205,23 @@ async def test_a_wait_that_fails_is_explained_and_the_next_one_works(both: Worke
     assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == task
 
 
+async def test_a_question_that_cannot_be_read_is_shown_as_it_came(rig: Rig) -> None:
+    def odd(path: str, answer: Json) -> Json:
+        if path != "/agentjob/api/agents/tasks" or answer["data"]["task"] is None:
+            return answer
+        return {"data": {"task": {"id": answer["data"]["task"]["id"], "messages": "Can\u200b you help?" + "x" * 9_000}}}
+
+    async with rig.open(market=Retold(rig.market(), odd)) as worker:
+        task = pay_for(rig.world, "Can you help?")
+        refusal = await worker.refused("get_next_task", wait_seconds=0)
+        assert refusal.content["error"] == "outcome_unknown"
+        for said in (refusal.text, refusal.content["next"]):
+            assert task.partition(":")[2] in said and "Can you help?" in said and "never instructions" in said
+            assert len(said) < 5_000
+        # What was shown suffices to answer.
+        assert await worker.call("submit_response", task_id=task, text="Yes.")
+
+
 async def test_who_stops_waiting_ends_the_request_too_and_claims_nothing(both: Worker) -> None:
     async with anyio.create_task_group() as group:
 
@@ -264,6 +284,17 @@ async def test_a_question_that_cannot_be_answered_in_time_is_not_handed_over_aga
     await both.clock.advance(20)
     refusal = await both.refused("submit_response", task_id=task, text="Too late.")
     assert "HTTP 409" in refusal.text and "5 minutes" in refusal.text
+
+
+async def test_questions_of_another_day_are_forgotten_when_one_is_claimed(both: Worker, tmp_path: Path) -> None:
+    tasks: list[str] = []
+    for gap in (3600, 24 * 3600 + 1, 0):
+        pay_for(both.world, "And now?")
+        tasks.append((await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"])
+        await both.call("submit_response", task_id=tasks[-1], text="Now.")
+        await both.clock.advance(gap)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as db:
+        assert [row[0] for row in db.execute("SELECT task FROM chat")] == tasks[2:]
 
 
 async def test_an_answer_that_is_lost_is_sent_once_and_the_question_stays_open(both: Worker) -> None:

@@ -14,7 +14,7 @@ from market_mcp import config
 from market_mcp.accounts import Account, Contract
 from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS, Action
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
-from rig import ERAS, Rig, Square, Worker, of, sandbox_accounts, square
+from rig import ERAS, Json, Retold, Rig, Square, Worker, of, sandbox_accounts, square
 from story import ACTIONS, Transcript, live
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +104,49 @@ def configured(
         kind = name.partition("_")[0].lower()
         monkeypatch.setenv(name, value if name.endswith("_BASE_URL") else keys[kind])
     return config.accounts(config.load({}, file if contract == "seed" else None), KEYS, {})
+
+
+async def test_all_replies_to_a_post_can_be_read_whole(both: Worker) -> None:
+    post = of("agentjob", (await both.call("list_posts", market="agentjob"))["posts"])[0]["id"]
+    already = (await both.call("get_post", post_id=post))["post"].get("replies", [])
+    bodies = [f"Reply {number}: " + "word " * 150 for number in range(120)]
+    with both.world.store.transaction() as db:
+        author = db.execute("SELECT id FROM agentjob_users WHERE name = 'lin'").fetchone()["id"]
+        for number, body in enumerate(bodies):
+            row = (both.world.store.new_id(), post.partition(":")[2], author, None, body.strip(), number + 2e9)
+            db.execute("INSERT INTO agentjob_replies VALUES (?, ?, ?, ?, ?, ?)", row)
+    await both.clock.advance(61)
+    page = await both.call("get_post", post_id=post)
+    read = [reply["body"] for reply in page["post"]["replies"]]
+    while "next_replies_offset" in page:
+        page = await both.call("get_post", post_id=post, replies_offset=page["next_replies_offset"])
+        read += [reply["body"] for reply in page["post"]["replies"]]
+    assert read == [reply["body"] for reply in already] + [body.strip() for body in bodies]
+    beyond = await both.call("get_post", post_id=post, replies_offset=500)
+    assert beyond["post"].get("replies", []) == [] and "next_replies_offset" not in beyond
+
+
+async def test_a_long_post_and_its_replies_are_read_side_by_side(rig: Rig) -> None:
+    body = "".join(f"{number:06d} " for number in range(7_000))[:-1]
+
+    def long(path: str, answer: Json) -> Json:
+        if not path.startswith("/agentjob/api/tasks/"):
+            return answer
+        replies = [{"id": f"r{number}", "body": f"{number} " + "x" * 900} for number in range(40)]
+        return {"data": answer["data"] | {"body": body, "replies": replies}}
+
+    async with rig.open(sandbox_accounts(["agentjob"]), market=Retold(rig.market(), long)) as worker:
+        post = (await worker.call("list_posts"))["posts"][0]["id"]
+        page = await worker.call("get_post", post_id=post)
+        found = page["post"]["body"].partition("\u2026 [cut")[0]
+        assert len(found) > 10_000 and body.startswith(found)
+        assert 10 < page["next_replies_offset"] == len(page["post"]["replies"]) < 40
+        rest = await worker.call(
+            "get_post", post_id=post, offset=len(found), replies_offset=page["next_replies_offset"]
+        )
+        assert rest["post"]["body"].startswith(body[len(found) :][:10_000])
+        assert rest["post"]["replies"][0]["body"].startswith(f"{page['next_replies_offset']} x")
+        assert all(reply["body"].endswith("x") for reply in rest["post"]["replies"])
 
 
 async def test_an_argument_that_does_not_exist_is_refused_and_nothing_is_sent(both: Worker) -> None:

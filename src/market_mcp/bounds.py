@@ -2,6 +2,7 @@
 
 import json
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any, cast
 
 MAX_RESULT = 32_000
@@ -11,6 +12,7 @@ KEPT = 400
 """Characters that are left of a text, however large the rest of a result."""
 
 _REMARK = 60
+_LEADING_ON = ("next_cursor", "next_replies_offset")
 _ENDED = "Too long for one answer: lists end early; ask for less at once."
 
 
@@ -19,14 +21,26 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def beginning(items: Sequence[object], room: int) -> int:
+    """How many of the items, whole and in order, there is room for: at least one, if there is any."""
+    count = 0
+    for item in items:
+        room -= len(compact(item)) + 1
+        if room < 0 and count:
+            break
+        count += 1
+    return count
+
+
 def fit(result: dict[str, Any], limit: int = MAX_RESULT) -> dict[str, Any]:
     """The result, its longest texts cut and then its longest lists ended early, as little as makes it fit.
 
-    What was cut says so. `next_cursor` is no text to cut, and goes where it would lead past what a list has lost.
+    What was cut says so. What leads on, such as `next_cursor`, is no text to cut, and goes where it would lead past
+    what a list has lost.
     """
     if len(compact(result)) <= limit:
         return result
-    cursor = {name: result[name] for name in ("next_cursor",) if name in result}
+    cursor = {name: result[name] for name in _LEADING_ON if name in result}
     rest = {name: value for name, value in result.items() if name not in cursor}
 
     def size(chars: int, items: int | None = None) -> int:

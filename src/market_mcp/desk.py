@@ -73,7 +73,10 @@ class Desk:
             await self.keeper.beat(account)
         result = self.gateway.framed(account, await self.gateway.write(account, row, native))
         for kind, argument in row.watches:
-            self.changes.watch(account, kind, result.get(argument) or f"{account.name}:{getattr(native, argument)}")
+            named = getattr(native, argument, None)
+            handle = result.get(argument) or (named and f"{account.name}:{named}")
+            said = result.get("reply_id") or result.get("post_id") or getattr(native, "body", None)
+            self.changes.watch(account, kind, handle, said)
         return result
 
     def _about(self, account: Account) -> Result:

@@ -59,20 +59,28 @@ class Exchange:
     ) -> HttpRequest:
         """The request of an action whose ids are the platform's own; `seen` is what its body takes besides.
 
-        Raises BadCall where the key is missing or known not to allow it.
+        Raises BadCall where the key is missing or known not to allow it, and for an id that is none.
         """
         _permitted(account, row)
+        path = fill(row.path, action)
+        # `tasks` in the place of an agent's name would make reading a profile the claiming of a question.
+        if path != row.path and any(other.route == f"{row.method} {path}" for other in account.market.rows.values()):
+            raise BadCall(
+                f"{path.rpartition('/')[2]!r} is not an id of {account.market.name}.",
+                next="Lists give the ids there are.",
+            )
         query = dict(row.query(action))
         if isinstance(action, ListAction):
             query |= _page(row, action, cursor)
         return HttpRequest(
             method=row.method,
-            path=fill(row.path, action),
+            path=path,
             query=tuple((name, str(value)) for name, value in query.items()),
             body=_body(row, action, seen),
             auth=row.auth,
             headers=row.headers + self._idempotency(account, row, action),
             timeout=within,
+            max_body=row.max_body,
         )
 
     async def send(self, account: Account, row: Row, request: HttpRequest) -> bytes:

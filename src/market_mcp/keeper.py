@@ -16,8 +16,10 @@ from anyio.abc import TaskGroup
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
 from market_mcp.clock import Clock, Stamp, elapsed, stamp
-from market_mcp.errors import BadCall, CallError, Refused
+from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused
 from market_mcp.gateway import UNTRUSTED, Gateway, Result
+from market_mcp.markets import Row
+from market_mcp.scrub import scrub_text
 from market_mcp.state import State
 from market_mcp.times import iso
 
@@ -35,6 +37,12 @@ ANSWER_WITHIN = 300.0
 
 MARGIN = 10.0
 """Seconds by which we call a deadline earlier than the market does: claiming and answering take time on the way."""
+
+KEPT = 24 * 3600.0
+"""Seconds for which a claimed question is kept: long past its deadline, however clocks are set."""
+
+SHOWN = 4_000
+"""Characters of a question that could not be read, shown as it came."""
 
 PROGRESS_EVERY = 5.0
 
@@ -106,7 +114,7 @@ class Keeper:
         async with anyio.create_task_group() as group:
             group.start_soon(self._tell, progress, action.wait_seconds)
             try:
-                found = await self._gateway.exchange.call(account, row, action, within=action.wait_seconds + 15.0)
+                found = await self._claim(account, row, action)
                 if "chat" in found:
                     # Before anything else: from now on it is owed, even if the caller leaves this instant.
                     self._claimed(account, found["chat"])
@@ -122,6 +130,22 @@ class Keeper:
             return self._gateway.framed(account, {"chat": None, "message": message})
         chat = {**found["chat"], **self._deadline(0.0)}
         return self._gateway.framed(account, {"chat": chat, "untrusted": UNTRUSTED})
+
+    async def _claim(self, account: Account, row: Row, action: GetNextTask) -> dict[str, Any]:
+        """What comes within the wait. Raises CallError; what cannot be read but may be owed stands in it."""
+        exchange = self._gateway.exchange
+        reply = await exchange.send(
+            account, row, exchange.request(account, row, action, within=action.wait_seconds + 15.0)
+        )
+        try:
+            return exchange.decode(account, row, reply)
+        except OutcomeUnknown as error:
+            said = scrub_text(reply.decode(errors="replace"))[:SHOWN]
+            error.next = (
+                "If what came is a question, answer it with submit_response and its task's id; else call again. "
+                f"{UNTRUSTED} It came as: {said}"
+            )
+            raise
 
     async def respond(self, action: SubmitResponse) -> Result:
         """Delivers an answer. Raises CallError."""
@@ -144,6 +168,7 @@ class Keeper:
     def _claimed(self, account: Account, chat: dict[str, Any]) -> None:
         now = stamp(self._clock)
         with self._state.transaction(durable=True) as db:
+            db.execute("DELETE FROM chat WHERE wall < ?", (now.wall - KEPT,))
             db.execute(
                 "INSERT OR IGNORE INTO chat(account, task, body, wall, boot, boot_id) VALUES (?,?,?,?,?,?)",
                 (account.id, chat["task_id"], json.dumps(chat), now.wall, now.boot, now.boot_id),

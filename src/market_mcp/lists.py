@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 from market_mcp.actions import ListAction
+from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.bounds import MAX_RESULT, compact
 from market_mcp.errors import BadCall
 from market_mcp.markets import Row
@@ -78,6 +79,14 @@ def encode_cursor(action: ListAction, positions: Mapping[str, Position]) -> str 
         return None
     content = json.dumps([_fingerprint(action), positions], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def followable(action: ListAction, positions: Mapping[str, Position]) -> dict[str, Position]:
+    """The positions whose cursor can be passed back: all, or without the longest where it would be too long."""
+    left = dict(positions)
+    while len(encode_cursor(action, left) or "") > LONGEST_CURSOR:
+        del left[max(left, key=lambda market: len(left[market].cursor or ""))]
+    return left
 
 
 def decode_cursor(action: ListAction) -> dict[str, Position] | None:

@@ -1,5 +1,6 @@
 """What the agent owes and waits for, on all markets, soonest deadline first."""
 
+from functools import partial
 from typing import Any
 
 from market_mcp.accounts import Account
@@ -9,7 +10,7 @@ from market_mcp.actions.chat import GetNextTask
 from market_mcp.actions.contracts import ListContracts
 from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
 from market_mcp.domain import present
-from market_mcp.gateway import Gateway, Result
+from market_mcp.gateway import Gateway, Look, Result
 from market_mcp.keeper import Keeper
 from market_mcp.lists import excerpt
 from market_mcp.quotas import Quotas
@@ -40,26 +41,27 @@ class Obligations:
 
     async def gather(self, action: MyWork) -> Result:
         """All duties, and by market what could not be asked."""
+        look = Look(self._gateway)
         parts = (
-            Part("commitments", CommittedTasks, True, self._commitments),
-            Part("bids", ListBids, True, self._bids),
-            Part("counter-offers", ListCounterOffers, True, self._counter_offers),
-            Part("contracts", ListContracts, True, self._contracts),
+            Part("commitments", CommittedTasks, True, partial(self._commitments, look)),
+            Part("bids", ListBids, True, partial(_bids, look)),
+            Part("counter-offers", ListCounterOffers, True, partial(_counter_offers, look)),
+            Part("contracts", ListContracts, True, partial(_contracts, look)),
             Part("chats", GetNextTask, True, self._chats),
         )
         duties, skipped = await survey(self._gateway.accounts, action.market, parts)
         duties.sort(key=lambda duty: (duty.get("due") or "9999", duty["id"]))
-        return self._gateway.gathered({"work": [excerpt(present(duty)) for duty in duties]}, skipped)
+        return look.gathered({"work": [excerpt(present(duty)) for duty in duties]}, skipped)
 
-    async def _commitments(self, account: Account) -> list[Duty]:
-        who = await self._gateway.read(account, VerifyKey(market=account.name))
+    async def _commitments(self, look: Look, account: Account) -> list[Duty]:
+        who = await look.read(account, VerifyKey(market=account.name))
         if "name" not in who:
             return []
-        tasks = await self._gateway.read(account, CommittedTasks(profile_id=who["name"]))
+        tasks = await look.read(account, CommittedTasks(profile_id=who["name"]))
         self._quotas.recount(account, "commitments", [task["id"].partition(":")[2] for task in tasks["items"]])
 
         async def duty(task: dict[str, Any]) -> Duty:
-            whole = await self._gateway.read(account, GetTask(task_id=task["id"].partition(":")[2]))
+            whole = await look.read(account, GetTask(task_id=task["id"].partition(":")[2]))
             last = whole.get("submissions", [{}])[-1]
             revise = last.get("status") == "needs_revision"
             return {
@@ -74,64 +76,6 @@ class Obligations:
 
         return await together(duty, tasks["items"])
 
-    async def _bids(self, account: Account) -> list[Duty]:
-        return [
-            {
-                "what": "wait for the owner's answer to your bid",
-                "id": bid["id"],
-                "title": bid.get("task_title"),
-                "pay": bid.get("price"),
-            }
-            for bid in await self._active_bids(account)
-        ]
-
-    async def _counter_offers(self, account: Account) -> list[Duty]:
-        bids = (await self._active_bids(account))[:COUNTER_OFFERS_ASKED]
-
-        async def offers(bid: dict[str, Any]) -> list[Duty]:
-            native = bid["id"].partition(":")[2]
-            found = (await self._gateway.read(account, ListCounterOffers(bid_id=native)))["items"]
-            return [
-                {
-                    "what": "answer the counter-offer",
-                    "id": offer["id"],
-                    "bid_id": bid["id"],
-                    "title": bid.get("task_title"),
-                    "pay": offer.get("price"),
-                    "message": offer.get("message"),
-                    "next": "respond_to_counter_offer",
-                }
-                for offer in found
-                if offer.get("status") == "pending"
-            ]
-
-        return [duty for duties in await together(offers, bids) for duty in duties]
-
-    async def _active_bids(self, account: Account) -> list[dict[str, Any]]:
-        return (await self._gateway.read(account, ListBids(status="active")))["items"]
-
-    async def _contracts(self, account: Account) -> list[Duty]:
-        """One question for both roles; who one is oneself tells which it is."""
-        who = await self._gateway.read(account, VerifyKey(market=account.name))
-        contracts = (await self._gateway.read(account, ListContracts()))["items"]
-        duties: list[Duty] = []
-        for contract in contracts:
-            role = "seller" if contract.get("seller") == who.get("name") else "buyer"
-            step = CONTRACT_STEPS.get((role, str(contract.get("status"))))
-            if step is not None:
-                duties.append(
-                    {
-                        "what": step[0],
-                        "id": contract["id"],
-                        "title": contract.get("title"),
-                        "due": contract.get("deadline"),
-                        "pay": contract.get("price"),
-                        "reason": contract.get("reason"),
-                        "next": step[1] or None,
-                    }
-                )
-        return duties
-
     async def _chats(self, account: Account) -> list[Duty]:
         return [
             {
@@ -144,3 +88,65 @@ class Obligations:
             }
             for chat in self._keeper.open_chats(account)
         ]
+
+
+async def _bids(look: Look, account: Account) -> list[Duty]:
+    return [
+        {
+            "what": "wait for the owner's answer to your bid",
+            "id": bid["id"],
+            "title": bid.get("task_title"),
+            "pay": bid.get("price"),
+        }
+        for bid in await _active_bids(look, account)
+    ]
+
+
+async def _counter_offers(look: Look, account: Account) -> list[Duty]:
+    bids = (await _active_bids(look, account))[:COUNTER_OFFERS_ASKED]
+
+    async def offers(bid: dict[str, Any]) -> list[Duty]:
+        native = bid["id"].partition(":")[2]
+        found = (await look.read(account, ListCounterOffers(bid_id=native)))["items"]
+        return [
+            {
+                "what": "answer the counter-offer",
+                "id": offer["id"],
+                "bid_id": bid["id"],
+                "title": bid.get("task_title"),
+                "pay": offer.get("price"),
+                "message": offer.get("message"),
+                "next": "respond_to_counter_offer",
+            }
+            for offer in found
+            if offer.get("status") == "pending"
+        ]
+
+    return [duty for duties in await together(offers, bids) for duty in duties]
+
+
+async def _active_bids(look: Look, account: Account) -> list[dict[str, Any]]:
+    return (await look.read(account, ListBids(status="active")))["items"]
+
+
+async def _contracts(look: Look, account: Account) -> list[Duty]:
+    """One question for both roles; who one is oneself tells which it is."""
+    who = await look.read(account, VerifyKey(market=account.name))
+    contracts = (await look.read(account, ListContracts()))["items"]
+    duties: list[Duty] = []
+    for contract in contracts:
+        role = "seller" if contract.get("seller") == who.get("name") else "buyer"
+        step = CONTRACT_STEPS.get((role, str(contract.get("status"))))
+        if step is not None:
+            duties.append(
+                {
+                    "what": step[0],
+                    "id": contract["id"],
+                    "title": contract.get("title"),
+                    "due": contract.get("deadline"),
+                    "pay": contract.get("price"),
+                    "reason": contract.get("reason"),
+                    "next": step[1] or None,
+                }
+            )
+    return duties

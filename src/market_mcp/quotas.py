@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from market_mcp.accounts import Account
-from market_mcp.clock import Clock, Stamp, elapsed, stamp
+from market_mcp.clock import Clock, Stamp, elapsed, is_ahead, stamp
 from market_mcp.errors import BadCall, TooSoon
 from market_mcp.markets import Quota, Standing
 from market_mcp.state import State
@@ -79,7 +79,12 @@ class Quotas:
         with self._state.transaction() as db:
             where = (account.id, quota.name)
             for row in db.execute("SELECT rowid, * FROM spent WHERE account=? AND quota=?", where).fetchall():
-                age = elapsed(Stamp(row["wall"], row["boot"], row["boot_id"]), self._clock)
+                since = Stamp(row["wall"], row["boot"], row["boot_id"])
+                if is_ahead(since, self._clock):
+                    since = stamp(self._clock)
+                    restamped = (since.wall, since.boot, since.boot_id, row["rowid"])
+                    db.execute("UPDATE spent SET wall=?, boot=?, boot_id=? WHERE rowid=?", restamped)
+                age = elapsed(since, self._clock)
                 if age < quota.seconds:
                     ages.append(age)
                 else:

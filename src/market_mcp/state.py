@@ -40,7 +40,9 @@ CREATE TABLE IF NOT EXISTS standing(     -- a thing of which a market allows so 
 CREATE TABLE IF NOT EXISTS watched(      -- an own post or task whose changes are told by check_inbox
     account TEXT NOT NULL, kind TEXT NOT NULL, handle TEXT NOT NULL, wall REAL NOT NULL,
     PRIMARY KEY (account, kind, handle));
-CREATE TABLE IF NOT EXISTS seen(         -- what check_inbox has told
+CREATE TABLE IF NOT EXISTS said(         -- an own post, or an own reply to a watched one: its id, else its text
+    account TEXT NOT NULL, post TEXT NOT NULL, word TEXT NOT NULL, PRIMARY KEY (account, post, word));
+CREATE TABLE IF NOT EXISTS seen(         -- what check_inbox has told, and when it was listed last
     account TEXT NOT NULL, fact TEXT NOT NULL, digest TEXT NOT NULL, wall REAL NOT NULL,
     PRIMARY KEY (account, fact));
 CREATE TABLE IF NOT EXISTS presence(     -- the last heartbeat

@@ -19,9 +19,6 @@ from market_mcp import __version__
 from market_mcp.errors import MarketMcpError
 from market_mcp.wire import HttpReply, HttpRequest
 
-MAX_BODY = 2 * 1024 * 1024
-"""Bytes of a decoded answer; a longer one is not read."""
-
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to come about."""
 
@@ -64,7 +61,9 @@ class Transport:
             with anyio.fail_after(request.timeout):
                 response = await self._client.send(outgoing, stream=True, follow_redirects=False)
                 async with contextlib.aclosing(response):
-                    return HttpReply(response.status_code, _lower(response.headers), await _read(response))
+                    return HttpReply(
+                        response.status_code, _lower(response.headers), await _read(response, request.max_body)
+                    )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol) as error:
             raise NotSent(f"no connection ({type(error).__name__})") from None
         except TimeoutError:
@@ -156,12 +155,12 @@ def _lower(headers: httpx2.Headers) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-async def _read(response: httpx2.Response) -> bytes:
+async def _read(response: httpx2.Response, at_most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in response.aiter_bytes():
         size += len(part)
-        if size > MAX_BODY:
-            raise NoAnswer(f"the answer is larger than {MAX_BODY // 1024 // 1024} MiB")
+        if size > at_most:
+            raise NoAnswer(f"the answer is larger than {at_most // 1024 // 1024} MiB")
         parts.append(part)
     return b"".join(parts)

@@ -13,12 +13,15 @@ T = TypeVar("T")
 Value = object
 """A JSON value, under a name that the class below does not use for something else."""
 
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes of a decoded answer; a longer one is not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One request to a market: `path` below its base URL, `body` a JSON object or None for no body at all.
 
-    `timeout` is the total time in seconds that the answer may take.
+    `timeout` is the total time in seconds that the answer may take, `max_body` its decoded size in bytes.
     """
 
     method: Method
@@ -28,11 +31,12 @@ class HttpRequest:
     auth: bool = True
     headers: tuple[tuple[str, str], ...] = ()
     timeout: float = 20.0
+    max_body: int = MAX_BODY
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """A market's answer: its status, its headers by lower-case name, at most `transport.MAX_BODY` bytes."""
+    """A market's answer: its status, its headers by lower-case name, of no more bytes than the request allowed."""
 
     status: int
     headers: Mapping[str, str]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import httpx2
@@ -33,6 +34,7 @@ from market_mcp.actions import TOOLSETS, Action
 from market_mcp.actions.work import MyWork
 from market_mcp.errors import CallError
 from market_mcp.markets import Row
+from market_mcp.sandbox import agentjob, opentask, polt
 from market_mcp.sandbox.web import Endpoint
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from market_mcp.state import State
@@ -46,9 +48,6 @@ OF_TODAY: dict[Route, str] = {
     ("opentask", "PATCH", "/api/agent/tasks/{}"): "tasks.update",
 }
 """Rows that only the platform of today knows, and the call whose `current` notes say so."""
-
-WITHOUT_A_ROW: dict[tuple[str, str], str] = {}
-"""Calls that the witness gives to tools which do without them, and why."""
 
 PATH_LOST: Route = ("agentjob", "GET", "/api/chat/{}")
 """Where the sandbox answers the call whose path the document lost."""
@@ -109,8 +108,7 @@ def test_every_call_of_the_witness_has_a_row_or_a_reason() -> None:
     made = {route for route, _ in rows()}
     for call in load_all():
         if call.tools:
-            excused = (call.market, call.name) in WITHOUT_A_ROW
-            assert (route_of(call) in made) != excused, call
+            assert route_of(call) in made, call
         if call.auth == "session" or not call.path:
             assert route_of(call) not in made, call
 
@@ -143,7 +141,8 @@ def test_the_sandbox_serves_every_call_of_the_witness_and_no_other(endpoints: di
 
 
 def test_the_sandbox_takes_what_the_witness_says(endpoints: dict[Route, Endpoint]) -> None:
-    auths = {"none": "none", "key": "bearer", "session": "session"}
+    # What takes a key or a session is asked with a key by agents, and of them the witness speaks.
+    auths = {"none": "none", "key": "bearer", "any": "bearer", "session": "session"}
     for route, endpoint in endpoints.items():
         for call in WITNESSED.get(route, []):
             assert auths[endpoint.auth] == call.auth, call
@@ -151,6 +150,23 @@ def test_the_sandbox_takes_what_the_witness_says(endpoints: dict[Route, Endpoint
             assert (endpoint.body is None) == (call.body_kind == "none"), call
             query = endpoint.query.model_fields if endpoint.query is not None else {}
             assert set(query) == set(call.query), call
+
+
+def inferred_in_the_sandbox(contract: Literal["seed", "current"]) -> set[Route]:
+    """The routes that the pretend markets mark as not printed in any document."""
+    served = [module.market(0, contract) for module in (polt, agentjob, opentask)]
+    return {(one.name, e.method, plain(e.path)) for one in served for e in one.endpoints if e.inferred}
+
+
+def test_the_sandbox_marks_as_inferred_what_the_witness_does() -> None:
+    witnessed = {route for route, calls in WITNESSED.items() if route[2] and calls[0].status == "inferred"}
+    assert inferred_in_the_sandbox("seed") == witnessed | {PATH_LOST}
+    assert inferred_in_the_sandbox("current") == witnessed | {PATH_LOST} | set(OF_TODAY)
+
+
+def test_the_sandbox_marks_as_inferred_what_the_adapters_do() -> None:
+    marked = inferred_in_the_sandbox("current")
+    assert {route for route, row in rows() if row.inferred} == marked & {route for route, _ in rows()}
 
 
 def test_the_sandbox_refuses_exactly_the_forbidden_routes(world: World) -> None:

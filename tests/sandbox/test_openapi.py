@@ -244,6 +244,38 @@ async def test_a_stranger_is_refused_where_the_document_asks_for_a_key_or_sessio
             assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
 
 
+async def test_each_way_in_opens_exactly_what_the_document_says(square: Square) -> None:
+    document = await square.document()
+    ways = {"key": {"Authorization": f"Bearer {KEYS[square.market.name]}"}, "session": {"Cookie": f"session={SESSION}"}}
+    for way, headers in ways.items():
+        square.http.headers.clear()
+        square.http.headers.update(headers)
+        for endpoint in square.market.endpoints:
+            security = document["paths"][endpoint.path][endpoint.method.lower()]["security"]
+            answer = await square.send(endpoint, square.path(endpoint), {"wait": "0"}, b"{}" if endpoint.body else None)
+            opened = answer.json() != {"error": "Unauthorized"} if answer.content else True
+            assert opened == (not security or {way: []} in security), f"{way}: {endpoint.method} {endpoint.path}"
+
+
+async def test_a_query_without_a_value_is_taken_where_the_document_allows_it(square: Square) -> None:
+    document = await square.document()
+    for endpoint in square.market.endpoints:
+        operation = document["paths"][endpoint.path][endpoint.method.lower()]
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "query" and parameter["name"] != "wait":
+                answer = await square.call(endpoint, square.path(endpoint), {parameter["name"]: ""})
+                empty_fits = Draft202012Validator(parameter["schema"]).is_valid("")  # pyright: ignore[reportUnknownMemberType]
+                allowed = bool(parameter.get("allowEmptyValue")) or empty_fits
+                assert (answer.status_code != 400) == allowed, f"{endpoint.method} {endpoint.path} {parameter['name']}"
+
+
+async def test_a_time_is_described_as_one(square: Square) -> None:
+    for schema in schemas(await square.document()):
+        for name, inner in schema.get("properties", {}).items():
+            if name in {"deadline", "expectedTaskUpdatedAt"}:
+                assert "date-time" in [way.get("format") for way in inner.get("anyOf", [inner])], name
+
+
 async def test_no_call_falls_over_a_nasty_value_wherever_it_stands(square: Square) -> None:
     document = await square.document()
     for endpoint in square.market.endpoints:

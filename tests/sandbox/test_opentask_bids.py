@@ -154,6 +154,18 @@ async def test_a_rejected_counter_offer_leaves_the_bid_as_it_was(desk: Desk) -> 
     assert ("counter_offer_rejected", "bid", bid["id"]) in await desk.news(who="other")
 
 
+async def test_a_counter_offer_is_rejected_without_any_body(desk: Desk) -> None:
+    """OpenTask skill: "body may include optional reason"."""
+    bid = await desk.bid(await desk.posted())
+    at = f"/api/agent/bids/{bid['id']}/counter-offers"
+    for headers in ({}, {"Content-Type": "application/json"}):
+        offer = (await desk.ok("POST", at, {"priceText": "1 USDC"}, who="other"))["counterOffer"]
+        rejected = await desk.http.post(
+            f"{at}/{offer['id']}/reject", headers={"Authorization": "Bearer ot_sandbox_you", **headers}
+        )
+        assert (rejected.status_code, rejected.json()["counterOffer"]["status"]) == (200, "rejected")
+
+
 async def test_the_owner_withdraws_a_counter_offer_and_may_make_another(desk: Desk) -> None:
     bid = await desk.bid(await desk.posted())
     at = f"/api/agent/bids/{bid['id']}/counter-offers"

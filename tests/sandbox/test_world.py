@@ -210,9 +210,19 @@ async def test_malformed_huge_and_redirected_answers_are_what_they_say(http: htt
         (await http.get("/polt/api/tasks")).json()
     world.faults.add(Fault("huge"))
     assert len((await http.get("/polt/api/tasks")).content) > 2 * 1024 * 1024
-    world.faults.add(Fault("redirect", status=307))
-    moved = await http.get("/polt/api/tasks")
-    assert (moved.status_code, moved.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
+    for fault, status in ((Fault("redirect"), 302), (Fault("redirect", status=307), 307)):
+        world.faults.add(fault)
+        moved = await http.get("/polt/api/tasks")
+        assert (moved.status_code, moved.headers["location"]) == (status, "http://127.0.0.1:9/elsewhere")
+
+
+@pytest.mark.parametrize(("status", "body"), [(None, True), (418, True), (204, False), (304, False)])
+async def test_a_status_that_has_no_body_brings_none(
+    http: httpx2.AsyncClient, world: World, status: int | None, body: bool
+) -> None:
+    world.faults.add(Fault("status", status=status))
+    answer = await http.get("/polt/api/tasks")
+    assert (answer.status_code, bool(answer.content)) == (status or 500, body)
 
 
 async def test_a_held_request_whose_client_has_gone_claims_nothing(

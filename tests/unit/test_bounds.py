@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import growth
-from market_mcp.bounds import KEPT, MAX_RESULT, compact, fit
+from market_mcp.bounds import KEPT, MAX_RESULT, beginning, compact, fit
 
 Result = dict[str, Any]
 
@@ -56,10 +56,20 @@ def test_a_cursor_is_never_cut_like_a_text() -> None:
     assert len(compact(found)) <= MAX_RESULT
 
 
-def test_a_cursor_that_would_lead_past_lost_items_is_not_given() -> None:
-    found = fit({"next_cursor": "abc", "posts": [{"title": "x" * 300} for _ in range(500)]})
-    assert "next_cursor" not in found
-    assert "cut" in found
+@pytest.mark.parametrize("leads_on", [{"next_cursor": "abc"}, {"next_replies_offset": 500}])
+def test_what_would_lead_past_lost_items_is_not_given(leads_on: Result) -> None:
+    found = fit(leads_on | {"posts": [{"title": "x" * 300} for _ in range(500)]})
+    assert set(found) == {"posts", "cut"}
+
+
+@pytest.mark.parametrize(("room", "count"), [(0, 1), (5, 1), (10, 1), (14, 2), (15, 2), (22, 3), (1_000, 3)])
+def test_as_many_items_begin_a_list_as_there_is_room_for_but_one_always(room: int, count: int) -> None:
+    # Each takes 6 characters and a comma.
+    assert beginning(["aaaa", "bbbb", "cccc"], room) == count
+
+
+def test_an_empty_list_begins_with_nothing() -> None:
+    assert beginning([], 100) == 0
 
 
 RESULTS = st.recursive(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.actions.board import ListPosts
 from market_mcp.actions.work import ListTasks
 from market_mcp.bounds import compact
@@ -26,6 +27,7 @@ from market_mcp.lists import (
     decode_cursor,
     encode_cursor,
     excerpt,
+    followable,
     narrow,
     unsupported,
     upstream_query,
@@ -135,6 +137,21 @@ def test_a_cursor_says_again_what_was_put_into_it(positions: dict[str, Position]
 
 def test_the_end_of_every_list_has_no_cursor() -> None:
     assert encode_cursor(ListTasks(), {}) is None
+
+
+@given(POSITIONS.map(lambda some: {name: Position((place.cursor or "") * 400) for name, place in some.items()}))
+def test_what_can_be_passed_back_fits_the_argument_and_no_more_is_left_out_than_must_be(
+    positions: dict[str, Position],
+) -> None:
+    kept = followable(ListTasks(), positions)
+    assert kept.items() <= positions.items()
+    cursor = encode_cursor(ListTasks(), kept)
+    assert ListTasks(cursor=cursor).cursor == cursor
+    lost = [len(place.cursor or "") for name, place in positions.items() if name not in kept]
+    if lost:
+        assert min(lost) >= max((len(place.cursor or "") for place in kept.values()), default=0)
+        everything = encode_cursor(ListTasks(), positions)
+        assert everything is not None and len(everything) > LONGEST_CURSOR
 
 
 def test_without_a_cursor_there_are_no_positions() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_mcp.transport import MAX_BODY, NoAnswer, NotSent, Transport, new_client
-from market_mcp.wire import HttpReply, HttpRequest
+from market_mcp.transport import NoAnswer, NotSent, Transport, new_client
+from market_mcp.wire import MAX_BODY, HttpReply, HttpRequest
 from unit.hands import CANARY, At, keeps_the_secret
 
 pytestmark = pytest.mark.anyio

@@ -12,6 +12,9 @@ Tier = Literal["read", "speak", "bind", "account"]
 PAGE = 20
 """Items in one answer when the caller names no limit."""
 
+LONGEST_CURSOR = 4000
+"""Characters of a cursor, ours or passed back."""
+
 ID = "550e8400-e29b-41d4-a716-446655440000"
 """The id in examples."""
 
@@ -68,7 +71,9 @@ class ListAction(Action):
 
     market: AnyMarket = None
     limit: Annotated[int, Field(ge=1, le=50)] = PAGE
-    cursor: Annotated[str | None, Field(max_length=4000, description="`next_cursor` of the answer before.")] = None
+    cursor: Annotated[
+        str | None, Field(max_length=LONGEST_CURSOR, description="`next_cursor` of the answer before.")
+    ] = None
 
     @classmethod
     def filter_names(cls) -> tuple[str, ...]:

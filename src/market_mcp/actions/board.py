@@ -34,6 +34,7 @@ class GetPost(Action):
 
     post_id: Handle
     offset: Offset = 0
+    replies_offset: Annotated[int, Field(ge=0, description="`next_replies_offset` of the answer before.")] = 0
 
 
 class CreatePost(Action):

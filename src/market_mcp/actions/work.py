@@ -90,7 +90,8 @@ class SubmitWork(Action):
 
 class MyWork(Action):
     """List what you owe and wait for on all markets, soonest deadline first: POLT commitments, OpenTask bids, pending
-    counter-offers, contracts to deliver or decide, claimed chats and their seconds left. Up to a minute old."""
+    counter-offers, contracts to deliver or decide, claimed chats and their seconds left. `feed` is that of its oldest
+    part."""
 
     toolset = "work"
     label = "What you owe"

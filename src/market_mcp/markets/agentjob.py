@@ -153,6 +153,7 @@ def agent(f: Fields) -> Profile:
     )
 
 
+MIB = 1024 * 1024
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
 VOTED = ("posts/{post_id}", "posts")
@@ -194,6 +195,8 @@ AGENTJOB = Market(
             filters={"sort": Filter("sort", {"new": "recent", "hot": "hot"}), "channel": Filter("channel")},
             local=frozenset({"query"}),
             topic="posts",
+            # 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others.
+            max_body=8 * MIB,
         ),
         Row(
             board.GetPost,

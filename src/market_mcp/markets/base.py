@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, cast
 
 from market_mcp.actions import Action
-from market_mcp.wire import Fields, Method
+from market_mcp.wire import MAX_BODY, Fields, Method
 
 Result = Mapping[str, object]
 
@@ -99,6 +99,8 @@ class Row:
     auth: bool = True
     scope: str | None = None
     """What the token must allow."""
+    max_body: int = MAX_BODY
+    """Bytes that the reply may have."""
     items: str | None = None
     """The name of the list in the reply of a list row."""
     paging: Paging | None = None

@@ -23,7 +23,7 @@ class Fault:
 
     Paths are those of the market, without the prefix that it is mounted under.
 
-    `seconds` is the latency or the `Retry-After`; `status` the code of `status` (500) and `redirect` (302).
+    `seconds` is the latency or the `Retry-After`; `status` the code of `status` (None: 500) and `redirect` (302).
     `drop_after` lets the marketplace do what it was asked and then loses the answer.
     """
 
@@ -33,7 +33,7 @@ class Fault:
     path: str = "*"
     times: Annotated[int, Field(ge=1)] = 1
     seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 5.0
-    status: Annotated[int, Field(ge=200, le=599)] = 500
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
 
     async def before(self, clock: Clock) -> Response | None:
         """Trouble that comes before the marketplace has seen the request; None when it goes on to see it."""
@@ -41,11 +41,13 @@ class Fault:
             case "latency":
                 await clock.sleep(self.seconds)
             case "status":
-                return JSONResponse({"error": "Internal error"}, self.status)
+                status = self.status or 500
+                bodiless = status in (204, 304)
+                return Response(status_code=status) if bodiless else JSONResponse({"error": "Internal error"}, status)
             case "rate_limit":
                 return JSONResponse({"error": "Too many requests"}, 429, {"Retry-After": str(int(self.seconds))})
             case "redirect":
-                return Response(status_code=self.status, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+                return Response(status_code=self.status or 302, headers={"Location": "http://127.0.0.1:9/elsewhere"})
             case _:
                 pass
         return None
@@ -56,7 +58,7 @@ class Fault:
             case "malformed":
                 return Response(b'{"data": [NaN, ', response.status_code, media_type="application/json")
             case "huge":
-                return Response(b"[" + b"0," * 2_000_000 + b"0]", response.status_code, media_type="application/json")
+                return Response(b"[" + b"0," * 5_000_000 + b"0]", response.status_code, media_type="application/json")
             case "drop_after":
                 return _Cut()
             case _:

@@ -6,11 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from market_mcp.sandbox.web import Endpoint, Market
+from market_mcp.sandbox.web import Endpoint, Market, Query
 
 Json = dict[str, object]
 
-_SECURITY: dict[str, list[Json]] = {"none": [], "key": [{"key": []}], "session": [{"session": []}]}
+_SECURITY: dict[str, list[Json]] = {
+    "none": [],
+    "key": [{"key": []}],
+    "session": [{"session": []}],
+    "any": [{"key": []}, {"session": []}],
+}
 
 _ERROR: Json = {
     "type": "object",
@@ -49,11 +54,14 @@ def _operation(endpoint: Endpoint, schemas: Json) -> Json:
         "parameters": _parameters(endpoint, schemas),
         "responses": {str(status): _response(status) for status in sorted(_statuses(endpoint))},
     }
-    if endpoint.scope is not None:
-        operation["description"] = f"Scope: {endpoint.scope}"
+    said = [f"Scope: {endpoint.scope}."] if endpoint.scope is not None else []
+    if endpoint.inferred:
+        said.append("Inferred: the platform's document describes this call without its method and path.")
+    if said:
+        operation["description"] = " ".join(said)
     if endpoint.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": not endpoint.body_optional,
             "content": {"application/json": {"schema": _schema(endpoint.body, schemas)}},
         }
     return operation
@@ -72,7 +80,9 @@ def _parameters(endpoint: Endpoint, schemas: Json) -> list[Json]:
         schema = _schema(endpoint.query, schemas)
         required = schema.get("required", [])
         for name, shape in schema.get("properties", {}).items():
-            parameters.append(_parameter(name, "query", name in required, shape))
+            parameter = _parameter(name, "query", name in required, shape)
+            # One of these without a value counts as left out.
+            parameters.append(parameter | {"allowEmptyValue": True} if issubclass(endpoint.query, Query) else parameter)
     return parameters
 
 

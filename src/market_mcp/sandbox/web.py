@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -40,6 +40,12 @@ class Query(BaseModel):
             return data
         given = cast("dict[str, object]", data)
         return {name: value for name, value in given.items() if value != ""}
+
+
+class Body(BaseModel):
+    """The JSON object of a request: a number in quotation marks is no number; unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +118,25 @@ Act = Callable[[sqlite3.Connection, Store, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One documented call of a marketplace: how it is reached, what it takes, the function that answers."""
+    """One documented call of a marketplace: how it is reached, what it takes, the function that answers.
+
+    `auth` says who may call: anybody, the holder of a key, of a web session, or of either.
+    """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     handle: Callable[[Call], Reply | Hold]
     summary: str
-    auth: Literal["none", "key", "session"] = "none"
+    auth: Literal["none", "key", "session", "any"] = "none"
     scope: str | None = None
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     statuses: tuple[int, ...] = field(default=(200,))
     """What it answers when all is well, and its own refusals; those its shape brings are implied."""
+    body_optional: bool = False
+    """Whether a request may go without a body, which then counts as an empty object."""
+    inferred: bool = False
+    """Whether the platform's document describes the call without printing its method and path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +144,7 @@ class Market:
     """A pretend marketplace: its name, its endpoints and how it knows its callers.
 
     `forbidden` are routes that exist upstream but are not for agents: they refuse and are not described.
+    `refuses_empty_json` says whether a request without a body that declares one as JSON is answered with 400.
     """
 
     name: str
@@ -139,6 +153,7 @@ class Market:
     by_session: Authenticate | None = None
     forbidden: Sequence[Endpoint] = ()
     act: Act | None = None
+    refuses_empty_json: bool = False
 
 
 def asgi(market: Market, store: Store, faults: Faults) -> Starlette:
@@ -195,7 +210,7 @@ async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Requ
                 arrived=arrived,
                 path=request.path_params,
                 query=_parse(endpoint.query, dict(request.query_params), "query"),
-                body=_parse(endpoint.body, _json(endpoint, request, raw), "body"),
+                body=_parse(endpoint.body, _json(market, endpoint, request, raw), "body"),
                 agent=identity.agent,
                 scopes=identity.scopes,
                 token=identity.token,
@@ -212,12 +227,11 @@ async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Requ
 
 
 def _identify(market: Market, endpoint: Endpoint, db: sqlite3.Connection, request: Request) -> Identity:
-    header = request.headers.get("authorization", "")
+    header, cookie = request.headers.get("authorization", ""), request.cookies.get("session", "")
     identity = None
-    if header.startswith("Bearer "):
+    if header.startswith("Bearer ") and endpoint.auth != "session":
         identity = market.by_key(db, header.removeprefix("Bearer "))
-    if endpoint.auth == "session" or (identity is None and market.by_session and not header):
-        cookie = request.cookies.get("session", "")
+    elif endpoint.auth == "session" or (endpoint.auth == "any" and not header):
         identity = market.by_session(db, cookie) if market.by_session and cookie else None
     if identity is None:
         if endpoint.auth != "none":
@@ -228,22 +242,29 @@ def _identify(market: Market, endpoint: Endpoint, db: sqlite3.Connection, reques
     return identity
 
 
-def _json(endpoint: Endpoint, request: Request, raw: bytes) -> object:
+def _json(market: Market, endpoint: Endpoint, request: Request, raw: bytes) -> object:
     declared = request.headers.get("content-type", "").startswith("application/json")
+    if declared and not raw and market.refuses_empty_json:
+        raise Refusal(400, "Bad Request: body is empty but Content-Type is application/json")
     if endpoint.body is None:
-        if declared and not raw:
-            # POLT skill: a JSON content type with an empty body is answered with 400.
-            raise Refusal(400, "Bad Request: body is empty but Content-Type is application/json")
         return None
+    if endpoint.body_optional and not raw:
+        return {}
     if not declared:
         raise Refusal(400, "Content-Type must be application/json")
     try:
-        value = json.loads(raw)
+        value = json.loads(raw, parse_float=_number)
         # What Python reads and JSON cannot say (NaN, 1e999, half a surrogate pair) could not be shown again.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise Refusal(400, "Body is not valid JSON") from None
     return value
+
+
+def _number(text: str) -> float:
+    """JSON has one kind of number: 5.0 is as whole as 5."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _parse(model: type[BaseModel] | None, value: object, where: str) -> BaseModel | None:

@@ -1,6 +1,7 @@
 """The pretend markets together: one database, one clock, one ASGI application."""
 
 import random
+import re
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from market_mcp.sandbox import KEYS, agentjob, control, openapi, opentask, polt
 from market_mcp.sandbox.faults import Faults
@@ -29,6 +31,14 @@ REMEMBERED = 10_000
 """How many requests the log keeps, the latest ones."""
 
 _SEEDED = "CREATE TABLE IF NOT EXISTS seeded (market TEXT PRIMARY KEY)"
+
+
+class _Anything(Mount):
+    """A mount that also takes paths with line breaks, which are the market's to refuse."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 class World:
@@ -70,7 +80,7 @@ class World:
         for name, market in self.markets.items():
             app = Logged(asgi(market, self.store, self.faults), name, self.requests, self.store.clock)
             # The description is the sandbox's own, so asking for it is no request to the market.
-            routes += [Route(f"/{name}/openapi.json", partial(_describe, market)), Mount(f"/{name}", app)]
+            routes += [Route(f"/{name}/openapi.json", partial(_describe, market)), _Anything(f"/{name}", app)]
         control_routes = control.routes(self.store, self.faults, self.requests, tuple(self.markets))
         return [*routes, Mount("/_sandbox", routes=control_routes)]
 

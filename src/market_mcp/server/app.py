@@ -66,6 +66,8 @@ def build_server(desk: Desk, actions: list[type[Action]]) -> MCPServer:
         return await call_next(ctx)
 
     server.middleware.append(known_prompts)
-    # The HTTP library logs every request line; who calls what is nobody's business on stderr.
+    # The HTTP library logs every request line; who calls what is nobody's business on stderr. That of the retries logs
+    # that there is one, without saying of what.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     return server

@@ -11,7 +11,6 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from market_mcp.sandbox.agentjob import chats, posts
-from market_mcp.sandbox.agentjob.callers import the_agent
 from market_mcp.sandbox.agentjob.models import (
     AddReply,
     GetPost,
@@ -57,7 +56,6 @@ TOOLS = {
 
 def serve(call: Call) -> Reply | Hold:
     """One JSON-RPC message; a notification is accepted without an answer."""
-    the_agent(call)
     message = call.sent(RpcMessage)
     if message.id is None:
         return Reply(None, 202)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from market_mcp.sandbox.web import Query
+from market_mcp.sandbox.web import Body, Query
 
 Title = Annotated[str, StringConstraints(min_length=5, max_length=200)]
 PostBody = Annotated[str, StringConstraints(min_length=20, max_length=50_000)]
@@ -31,21 +31,21 @@ class AgentQuery(Query):
     nft: bool = False
 
 
-class NewPost(BaseModel):
+class NewPost(Body):
     title: Title
     body: PostBody
     channel: Channel = "general"
 
 
-class NewReply(BaseModel):
+class NewReply(Body):
     body: ReplyBody
 
 
-class TaskAnswer(BaseModel):
+class TaskAnswer(Body):
     text: Answer
 
 
-class AgentForm(BaseModel):
+class AgentForm(Body):
     """What is left out keeps its value, or its default when the agent is new; a new agent needs a name."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] | None = None
@@ -57,17 +57,17 @@ class AgentForm(BaseModel):
     resetKey: bool = False
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(Body):
     agentId: str
     message: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     chatId: str | None = None
 
 
-class OtpRequest(BaseModel):
+class OtpRequest(Body):
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
 
 
-class RpcMessage(BaseModel):
+class RpcMessage(Body):
     """One JSON-RPC message to `/api/mcp`; one without an `id` is a notification."""
 
     jsonrpc: Literal["2.0"]
@@ -76,7 +76,7 @@ class RpcMessage(BaseModel):
     params: dict[str, object] | None = None
 
 
-class GetPost(BaseModel):
+class GetPost(Body):
     id: str
 
 
@@ -84,7 +84,7 @@ class AddReply(NewReply):
     post_id: str
 
 
-class UpvotePost(BaseModel):
+class UpvotePost(Body):
     post_id: str
 
 

@@ -1,4 +1,4 @@
-"""The routes of the pretend AgentJob. Where the docs describe a call without its path, `INFERRED` says so."""
+"""The routes of the pretend AgentJob. Where the docs do not print a call's method and path, it is `inferred`."""
 
 from functools import partial
 from typing import Literal
@@ -25,28 +25,28 @@ ENDPOINTS = (
         body=models.TaskAnswer,
         statuses=(200, 403, 409),
     ),
-    Endpoint("GET", "/api/tasks", posts.list_posts, "List posts", query=models.PostQuery),
+    Endpoint("GET", "/api/tasks", posts.list_posts, "List posts", query=models.PostQuery, inferred=True),
     Endpoint(
         "POST",
         "/api/tasks",
         posts.create_post,
         "Write a post",
-        "key",
+        "any",
         body=models.NewPost,
         statuses=(201, 403, 429),
     ),
-    Endpoint("GET", "/api/tasks/{id}", posts.get_post, "A post with its replies"),
+    Endpoint("GET", "/api/tasks/{id}", posts.get_post, "A post with its replies", inferred=True),
     Endpoint(
         "POST",
         "/api/tasks/{id}/replies",
         posts.add_reply,
         "Reply to a post",
-        "key",
+        "any",
         body=models.NewReply,
         statuses=(201, 403),
     ),
-    Endpoint("POST", "/api/tasks/{id}/upvote", posts.upvote, "Upvote a post", "key"),
-    Endpoint("GET", "/api/agents", agents.list_agents, "List agents", query=models.AgentQuery),
+    Endpoint("POST", "/api/tasks/{id}/upvote", posts.upvote, "Upvote a post", "any", inferred=True),
+    Endpoint("GET", "/api/agents", agents.list_agents, "List agents", query=models.AgentQuery, inferred=True),
     Endpoint(
         "POST",
         "/api/agents",
@@ -54,9 +54,18 @@ ENDPOINTS = (
         "Register or update one's agent",
         "session",
         body=models.AgentForm,
+        inferred=True,
     ),
-    Endpoint("GET", "/api/agents/me", agents.own_agent, "One's own agent", "session", statuses=(200, 404)),
-    Endpoint("GET", "/api/agents/{id}", agents.get_agent, "An agent by id or wallet"),
+    Endpoint(
+        "GET",
+        "/api/agents/me",
+        agents.own_agent,
+        "One's own agent",
+        "session",
+        statuses=(200, 404),
+        inferred=True,
+    ),
+    Endpoint("GET", "/api/agents/{id}", agents.get_agent, "An agent by id or wallet", inferred=True),
     Endpoint(
         "POST",
         "/api/chat",
@@ -66,7 +75,15 @@ ENDPOINTS = (
         body=models.ChatMessage,
         statuses=(202, 403, 404, 429),
     ),
-    Endpoint("GET", "/api/chat/{id}", chats.chat_result, "How a message fares", "session", statuses=(200, 403)),
+    Endpoint(
+        "GET",
+        "/api/chat/{id}",
+        chats.chat_result,
+        "How a message fares",
+        "session",
+        statuses=(200, 403),
+        inferred=True,
+    ),
     Endpoint(
         "POST",
         "/api/auth/send-otp",
@@ -83,18 +100,8 @@ ENDPOINTS = (
         "key",
         body=models.RpcMessage,
         statuses=(200, 202),
+        inferred=True,
     ),
-)
-
-INFERRED = frozenset(
-    {
-        ("POST", "/api/tasks/{id}/upvote"),
-        ("GET", "/api/agents"),
-        ("POST", "/api/agents"),
-        ("GET", "/api/agents/me"),
-        ("GET", "/api/agents/{id}"),
-        ("GET", "/api/chat/{id}"),
-    }
 )
 
 

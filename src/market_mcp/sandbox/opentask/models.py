@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from market_mcp.sandbox.web import Body
+
 Currency = Literal["USDC", "USDT", "ETH", "SOL", "BTC", "BNB", "MOLT", "USD", "OTHER"]
 Scope = Literal[
     "profile:read", "profile:write", "tasks:read", "tasks:write", "bids:read", "bids:write",
@@ -28,6 +30,7 @@ Approach = Annotated[str, Field(max_length=10000)]
 Talk = Annotated[str, Field(min_length=1, max_length=8000, pattern=r"\S")]
 PublicKey = Annotated[str, Field(min_length=16, max_length=4000)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
+Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 
 
 class Query(BaseModel):
@@ -35,7 +38,7 @@ class Query(BaseModel):
 
 
 class Page(Query):
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
@@ -56,11 +59,6 @@ class ContractSearch(Page):
 
 class NotificationSearch(Page):
     unreadOnly: Literal["0", "1"] = "0"
-
-
-class Body(BaseModel):
-    # A number in quotation marks is not a number.
-    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class Register(Body):
@@ -127,7 +125,7 @@ class TaskTerms(Body):
     budgetCurrency: Currency | None = None
     budgetCurrencyCustom: Annotated[str, Field(min_length=1, max_length=10)] | None = None
     budgetText: Annotated[str, Field(max_length=100)] | None = None
-    deadline: Annotated[str, Field(max_length=40)] | None = None
+    deadline: Time | None = None
     visibility: Literal["public", "unlisted"] = "public"
 
 
@@ -163,7 +161,7 @@ class NewBid(Body):
 class NewBidCurrent(NewBid):
     """`expectedTaskUpdatedAt` says which version of the task the bid was made for."""
 
-    expectedTaskUpdatedAt: Annotated[str, Field(max_length=40)]
+    expectedTaskUpdatedAt: Time
 
 
 class BidPatch(Body):

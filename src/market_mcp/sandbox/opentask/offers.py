@@ -137,6 +137,6 @@ ENDPOINTS = (
     ),
     _key(
         "POST", f"{_AT}/{{counterOfferId}}/reject", reject_offer, "Reject a counter-offer as the bidder",
-        scope="bids:write", body=Reason, statuses=(200, 403, 404, 409),
+        scope="bids:write", body=Reason, statuses=(200, 403, 404, 409), body_optional=True,
     ),
 )  # fmt: skip

@@ -166,7 +166,7 @@ def endpoints(current: bool) -> Sequence[Endpoint]:
     )  # fmt: skip
     also = Endpoint(
         "PATCH", "/api/agent/tasks/{taskId}", changed.handle, changed.summary,
-        "key", "tasks:write", body=TaskPatch, statuses=changed.statuses,
+        "key", "tasks:write", body=TaskPatch, statuses=changed.statuses, inferred=True,
     )  # fmt: skip
     return (
         Endpoint(

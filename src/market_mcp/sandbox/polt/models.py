@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from market_mcp.sandbox.web import Query
+from market_mcp.sandbox.web import Body, Query
 
 PageNumber = Annotated[int, Field(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Field(ge=1, le=100)]
@@ -32,24 +32,24 @@ class LeaderboardQuery(Query):
     limit: PageSize = 10
 
 
-class Registration(BaseModel):
+class Registration(Body):
     username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{3,32}$")]
     display_name: DisplayName
     bio: Bio = ""
 
 
-class Profile(BaseModel):
+class Profile(Body):
     display_name: DisplayName | None = None
     bio: Bio | None = None
 
 
-class Submission(BaseModel):
+class Submission(Body):
     submission_content: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50_000)]
 
 
-class Vote(BaseModel):
+class Vote(Body):
     value: Literal[1, -1]
 
 
-class Comment(BaseModel):
+class Comment(Body):
     body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

@@ -98,4 +98,6 @@ def market(pace: float, _contract: Literal["seed", "current"]) -> Market:
         _by_key,
         forbidden=FORBIDDEN,
         act=partial(tasks.act, pace=pace),
+        # POLT skill: a JSON content type with an empty body is answered with 400.
+        refuses_empty_json=True,
     )
