@@ -111,6 +111,8 @@ class Worker:
                 await self._when_due(task["id"], self._bid, task)
 
     async def _bid(self, task: Reply) -> None:
+        # OpenTask takes a bid only on a task as it was read.
+        await self._call("get_task", task_id=task["id"])
         price = f"{task['pay']['amount']} {task['pay']['currency']}"
         bid: Reply = (await self._call("place_bid", task_id=task["id"], price=price, eta_days=2))["bid"]
         self._known[task["id"]] = bid

@@ -6,10 +6,15 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from clocks import ManualClock
 from market_mcp.sandbox.world import World
 from rig import ERAS, Rig, Square, Worker, square
+
+# How long one example takes is the machine's business.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 PACE = 2.0
 """Seconds until the pretend counterparties act."""

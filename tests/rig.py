@@ -24,6 +24,7 @@ from market_mcp.accounts import Account, Accounts
 from market_mcp.config import SANDBOX_URL
 from market_mcp.credentials import CredentialStore
 from market_mcp.desk import Desk, open_desk
+from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Dropped
 from market_mcp.sandbox.world import KEYS, World
 from market_mcp.server.app import build_server
@@ -217,18 +218,22 @@ async def desk_at(
     state: State,
     accounts: Sequence[Account] | None = None,
     *,
+    toolsets: Sequence[str] = ("all",),
+    read_only: bool = False,
     store: Path | None = None,
     budget: int = 3,
     passwords: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Desk]:
     """A desk whose every request goes to `market`; it closes the state, which is its own."""
+    known = Accounts(sandbox_accounts() if accounts is None else accounts)
     try:
         async with open_desk(
-            Accounts(sandbox_accounts() if accounts is None else accounts),
+            known,
             new_client({"all://": market}),
             state,
             clock,
             CredentialStore(store or Path("/nowhere/credentials.json")),
+            offered=chosen_actions(toolsets, read_only, known),
             interval=60.0,
             budget=budget,
             passwords=passwords or {},
@@ -269,16 +274,26 @@ class Rig:
             self.clock,
             State(self.directory / state),
             accounts,
+            toolsets=toolsets,
+            read_only=read_only,
             store=self.directory / "credentials.json",
             budget=budget,
             passwords=passwords,
         ) as desk:
-            server = build_server(desk, chosen_actions(toolsets, read_only, desk.accounts))
+            server = build_server(desk)
             async with Client(server, mode=self.era) as client:
                 yield Worker(client, desk, wire, self)
 
     def with_era(self, era: str) -> "Rig":
         return replace(self, era=era)
+
+
+def pay_for(world: World, text: str) -> str:
+    """A human opens a paid chat; the id of its first question."""
+    with world.store.transaction() as db:
+        started = start_test_chat(db, world.store, world.store.clock.now(), None, text)
+    assert started is not None
+    return f"agentjob:{started['id']}"
 
 
 def kept_in(directory: Path) -> bytes:

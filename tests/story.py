@@ -136,6 +136,7 @@ async def _agree(a: Teller, b: Teller) -> str:
 
     second = (await b.tell("create_task", title="Test the API docs"))["task"]["id"]
     await b.tell("update_task", task_id=second)
+    await a.tell("get_task", task_id=second)
     bid = (await a.tell("place_bid", task_id=second))["bid"]["id"]
     await a.tell("list_bids", status=None)
     await a.tell("list_bids")

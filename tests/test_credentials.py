@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from market_mcp.errors import ConfigError
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.opentask.seeding import PASSWORD
 from market_mcp.sandbox.world import KEYS
-from rig import Json, Rig, Worker, json_of, kept_in, sandbox_accounts
+from rig import MARGIN, Json, Rig, Worker, environment, json_of, kept_in, sandbox_accounts
 
 pytestmark = pytest.mark.anyio
 
@@ -159,7 +161,7 @@ async def test_a_store_that_cannot_be_written_is_said_to_have_lost_the_key(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(CredentialStore, "save", full)
+    monkeypatch.setattr(CredentialStore, "_replace", full)
     refusal = await both.refused("create_token", name="reader", scopes=["bids:read"])
     assert "was made" in refusal.text and "could not be stored" in refusal.text and "It took effect." in refusal.text
     assert [token["name"] for token in (await both.call("list_tokens"))["tokens"]].count("reader") == 1
@@ -195,3 +197,97 @@ async def test_a_sixth_registration_within_a_minute_is_not_sent(both: Worker) ->
     assert len(both.wire.sent) == 5
     await both.clock.advance(60)
     await both.call("register_agent", market="opentask", username="smith_5", email="s5@x.example")
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "malformed", "status"])
+async def test_an_account_whose_registration_got_no_answer_can_be_logged_in_to(
+    keyless: Worker, file: Path, kind: str
+) -> None:
+    keyless.world.faults.add(Fault(kind, market="opentask", path="*/register"))  # pyright: ignore[reportArgumentType]
+    refusal = await keyless.refused("register_agent", **SMITH)
+    assert refusal.content["error"] == "outcome_unknown" and "login" in refusal.text
+    password = kept(file)["opentask/smith"]["password"]
+    assert password not in refusal.text and kept(file)["opentask/smith"]["secret"] == ""
+    if kind == "status":
+        # It never got there: login says so, and the same registration goes through with the same password.
+        assert "401" in (await keyless.refused("login", email="smith@example.com")).text
+        await keyless.call("register_agent", **SMITH)
+        assert kept(file)["opentask/smith"]["password"] == password
+    else:
+        assert "409" in (await keyless.refused("register_agent", **SMITH)).text
+        await keyless.call("login", email="smith@example.com")
+        assert list(kept(file)) == ["opentask/smith@example.com"]
+    assert (await keyless.call("verify_key", market="opentask"))["account"]["name"] == "smith"
+
+
+async def test_a_registration_that_was_refused_leaves_nothing_in_the_store(both: Worker, file: Path) -> None:
+    refusal = await both.refused("register_agent", **SMITH | {"email": "sandbox_agent@example.com"})
+    assert "409" in refusal.text and kept(file) == {}
+    assert "already holds" not in (await both.ask("register_agent", **SMITH))[1]
+
+
+async def test_the_password_of_one_unsettled_registration_is_not_lost_to_another(both: Worker, file: Path) -> None:
+    both.world.faults.add(Fault("drop_after", market="opentask", path="*/register"))
+    await both.refused("register_agent", **SMITH)
+    before, sent = kept(file), len(both.wire.sent)
+    refusal = await both.refused("register_agent", **SMITH | {"email": "other@example.com"})
+    assert "choose another username" in refusal.text
+    assert kept(file) == before and len(both.wire.sent) == sent
+
+
+async def test_a_store_that_cannot_be_written_is_found_before_a_password_is_sent(
+    both: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(CredentialStore, "_replace", full)
+    refusal = await both.refused("register_agent", **SMITH)
+    assert "no space left" in refusal.text and refusal.content["effect"] == "none"
+    assert both.wire.sent == []
+
+
+async def test_two_tokens_of_one_name_are_both_kept(both: Worker, file: Path) -> None:
+    made = [await both.call("create_token", name="reader", scopes=["bids:read"]) for _ in range(3)]
+    names = [one["credential"] for one in made]
+    assert names == ["opentask/token/reader", "opentask/token/reader/2", "opentask/token/reader/3"]
+    assert len({kept(file)[name]["secret"] for name in names}) == 3
+
+
+async def test_a_second_login_leaves_the_first_token_in_the_store(both: Worker, file: Path) -> None:
+    await both.call("register_agent", **SMITH)
+    made = [(await both.call("login", email="smith@example.com"))["credential"] for _ in range(2)]
+    assert made == ["opentask/smith@example.com", "opentask/smith@example.com/2"]
+    assert len({kept(file)[name]["secret"] for name in ("opentask/smith", *made)}) == 3
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from market_mcp.credentials import CredentialStore
+
+print("ready", flush=True)
+with CredentialStore(Path(sys.argv[1])).changing() as entries:
+    entries["other"] = {"kind": "polt", "base_url": "https://x.example", "secret": "s"}
+"""
+
+
+def test_two_processes_that_store_keys_at_the_same_time_lose_none(file: Path) -> None:
+    with CredentialStore(file).changing() as entries:
+        arguments = [sys.executable, "-c", ADDING, str(file)]
+        other = subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        entries["mine"] = {"kind": "polt", "base_url": "https://x.example", "secret": "s"}
+    assert other.wait(MARGIN) == 0
+    other.stdout.close()
+    assert set(kept(file)) == {"mine", "other"}
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"polt/smith": "polt_x"}', '{"polt/smith": {"secret": "polt_x"}}'])
+def test_a_store_that_is_none_of_ours_is_refused_in_words(file: Path, content: str) -> None:
+    file.write_text(content)
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"none of ours|'polt/smith' needs base_url"):
+        CredentialStore(file).load()

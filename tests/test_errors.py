@@ -133,8 +133,16 @@ async def test_a_market_that_lacks_a_filter_is_left_out_and_named(both: Worker) 
 async def test_a_filter_that_no_market_has_is_an_error_that_names_those_there_are(rig: Rig, era: str) -> None:
     async with rig.with_era(era).open(sandbox_accounts(["agentjob", "opentask"])) as worker:
         refusal = await worker.refused("list_posts", sort="progress")
-        says(refusal, "bad_call", "sort=progress", "Filters there are: channel, query, sort")
+        says(refusal, "bad_call", "agentjob cannot filter by sort=progress; opentask cannot filter by sort=progress")
+        says(refusal, "bad_call", "agentjob by channel, query, sort (new, hot); opentask by query, sort (new).")
         assert worker.wire.sent == []
+
+
+async def test_filters_that_no_market_has_together_are_named_by_market(both: Worker) -> None:
+    refusal = await both.refused("list_tasks", difficulty="hard", skill="python")
+    says(refusal, "bad_call", "polt cannot filter by skill; opentask cannot filter by difficulty")
+    refusal = await both.refused("list_tasks", market="opentask", status="completed")
+    says(refusal, "bad_call", "opentask cannot filter by status=completed", "status (available)")
 
 
 async def test_a_minimum_pay_without_a_currency_is_a_wrong_call(both: Worker) -> None:
@@ -219,6 +227,13 @@ async def test_a_fourth_post_within_a_day_is_not_sent(both: Worker) -> None:
     assert times("POST /api/tasks", both.wire.to("agentjob")) == 3
     await both.clock.advance(24 * 3600)
     await both.call("create_post", title="A day later", body="With a body that is long enough.")
+
+
+async def test_a_post_whose_heartbeat_fails_is_said_not_to_have_been_sent(both: Worker) -> None:
+    both.world.faults.add(Fault("status", "agentjob", path="/api/agents/heartbeat", status=500))
+    refusal = await both.refused("create_post", title="A title", body="With a body that is long enough.")
+    says(refusal, "unavailable", "nothing else was sent", "Nothing was changed", "Try again in a minute")
+    assert both.wire.to("agentjob") == ["POST /api/agents/heartbeat"]
 
 
 # --- what the market does -----------------------------------------------------------------------------------

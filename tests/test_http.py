@@ -105,6 +105,15 @@ async def test_a_web_page_of_somebody_else_cannot_call(pretend: dict[str, Servin
             assert "list_posts" not in answer.text
 
 
+async def test_a_stranger_at_the_door_of_sse_is_no_crash(tmp_path: Path) -> None:
+    with serving("sse", tmp_path) as server:
+        for header in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
+            assert httpx2.get(server.url, headers=header, trust_env=False).status_code in {403, 421}
+        assert server.process.end(signal.SIGTERM, ENDS_WITHIN) == 0
+    said = server.process.said[1]
+    assert "Invalid Host header" in said and "Traceback" not in said
+
+
 def test_other_machines_cannot_be_listened_to(tmp_path: Path) -> None:
     with program("serve", "--transport", "http", "--host", "0.0.0.0", directory=tmp_path) as process:
         assert process.ended(60) == 2

@@ -19,14 +19,14 @@ PACKAGE = ROOT / "src" / "market_mcp"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "times", "clock", "scrub"),
-    ("wire", "domain", "bounds"),
+    ("wire", "domain", "bounds", "egress"),
     ("actions",),
     ("markets",),
     ("accounts", "transport", "state"),
     ("pacing", "lists", "quotas", "survey"),
     ("exchange",),
     ("gateway",),
-    ("keeper", "votes", "changes", "credentials"),
+    ("keeper", "votes", "changes", "credentials", "hints"),
     ("obligations",),
     ("desk",),
     ("config",),

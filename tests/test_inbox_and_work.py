@@ -1,9 +1,11 @@
 """What changed, told once; and what the agent owes, soonest first: over all markets, and with a market missing."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from market_mcp.sandbox.agentjob import start_test_chat
@@ -166,6 +168,147 @@ async def test_a_post_whose_id_is_not_told_is_published_all_the_same(rig: Rig) -
         assert "published" in made["message"]
 
 
+# --- nothing is lost --------------------------------------------------------------------------------------------
+
+
+def market_of(answer: Callable[[str], object]) -> httpx2.AsyncBaseTransport:
+    """Markets that answer a request, given as `GET /polt/api/tasks`, with this object or status."""
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        said = answer(f"{request.method} {request.url.path}")
+        return httpx2.Response(said, json={}) if isinstance(said, int) else httpx2.Response(200, json=said)
+
+    return httpx2.MockTransport(handle)
+
+
+class Mailbox:
+    """OpenTask's notifications: what is unread, and what it was told to mark."""
+
+    def __init__(self, count: int, text: str = "Hired.") -> None:
+        self.unread = {f"n{number}": text for number in range(count)}
+        self.broken: set[str] = set()
+
+    def __call__(self, route: str) -> object:
+        at, _, action = route.rpartition("/")
+        if action == "unread-count":
+            return {"unreadCount": len(self.unread)}
+        if route == f"GET /opentask{NOTIFICATIONS.removeprefix('GET ')}":
+            return {"notifications": [{"id": key, "message": text} for key, text in self.unread.items()]}
+        if action == "read" and at.rpartition("/")[2] not in self.broken:
+            return (
+                {"notification": {"id": at.rpartition("/")[2]}} if self.unread.pop(at.rpartition("/")[2], "") else 404
+            )
+        return 500
+
+
+def told(items: list[Json]) -> list[str]:
+    return [item["id"].partition(":")[2] for item in items]
+
+
+async def test_what_is_held_is_never_called_nothing_new(rig: Rig) -> None:
+    box = Mailbox(1)
+    async with rig.open(sandbox_accounts(["opentask"]), market=market_of(box)) as worker:
+        assert told(await news(worker)) == ["n0"]
+        box.unread["n1"] = "Rejected."
+        await rig.clock.advance(20)
+        result = await worker.call("check_inbox")
+        assert result["changes"] == []
+        assert result["message"].startswith("Nothing new up to 20 s ago") and "in 40 s" in result["message"]
+        await rig.clock.advance(41)
+        assert told(await news(worker)) == ["n1"]
+        await rig.clock.advance(61)
+        assert (await worker.call("check_inbox"))["message"] == "Nothing new since you last looked."
+
+
+async def test_only_what_was_told_is_marked_as_read(rig: Rig) -> None:
+    box = Mailbox(2)
+    async with rig.open(sandbox_accounts(["opentask"]), market=market_of(box)) as worker:
+        assert (await worker.call("mark_notifications_read"))["updated"] == 0 and len(box.unread) == 2
+        await news(worker)
+        box.unread |= {"n2": "Hired.", "n3": "Accepted."}
+        assert (await worker.call("mark_notifications_read"))["updated"] == 2
+        assert set(box.unread) == {"n2", "n3"}
+        await rig.clock.advance(61)
+        assert told(await news(worker)) == ["n2", "n3"]
+        await worker.call("mark_notifications_read", notification_id="opentask:n2")
+        sent = len(worker.wire.sent)
+        assert (await worker.call("mark_notifications_read"))["updated"] == 1
+        assert len(worker.wire.sent) == sent + 1 and box.unread == {}
+
+
+async def test_a_mark_that_fails_leaves_the_rest_to_be_marked_later(rig: Rig) -> None:
+    box = Mailbox(3)
+    box.broken.add("n0")
+    async with rig.open(sandbox_accounts(["opentask"]), market=market_of(box)) as worker:
+        await news(worker)
+        # Another client has marked the last one meanwhile.
+        del box.unread["n2"]
+        result = await worker.call("mark_notifications_read")
+        assert result["updated"] == 1 and "HTTP 500" in result["left_out"]["opentask:n0"] and set(box.unread) == {"n0"}
+        assert "HTTP 500" in (await worker.refused("mark_notifications_read")).text
+        box.broken.clear()
+        assert (await worker.call("mark_notifications_read"))["updated"] == 1 and box.unread == {}
+        assert (await worker.call("mark_notifications_read"))["updated"] == 0
+
+
+async def test_news_that_do_not_fit_are_told_by_the_next_call(rig: Rig) -> None:
+    box = Mailbox(50, "Terms: " + "word " * 150)
+    async with rig.open(sandbox_accounts(["opentask"]), market=market_of(box)) as worker:
+        found: list[Json] = []
+        for _ in range(9):
+            result = await worker.call("check_inbox")
+            assert "cut" not in result
+            found += result["changes"]
+            if "more changes" not in result.get("message", ""):
+                break
+            assert result["message"].startswith(str(50 - len(found)))
+        assert sorted(told(found)) == sorted(box.unread) and len(found) == 50
+        assert all(item["text"] == ("Terms: " + "word " * 150) for item in found)
+        assert times(NOTIFICATIONS, worker.wire.to("opentask")) == 1
+
+
+async def test_more_unread_than_a_page_are_told_after_the_first_are_marked(rig: Rig) -> None:
+    def full(route: str) -> object:
+        found = [{"id": f"n{number}", "message": "Hired."} for number in range(50)]
+        return {"unreadCount": 70} if route.endswith("/unread-count") else {"notifications": found, "nextCursor": "x"}
+
+    async with rig.open(sandbox_accounts(["opentask"]), market=market_of(full)) as worker:
+        result = await worker.call("check_inbox")
+        assert len(result["changes"]) == 50
+        assert "Only the newest 50" in result["skipped"]["opentask notifications"]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_one_post_that_cannot_be_read_keeps_back_no_news_of_others(rig: Rig, tmp_path: Path, status: int) -> None:
+    gone = False
+
+    def answer(route: str) -> object:
+        if route.startswith("POST"):
+            return {"data": {"id": "r1"}}
+        if route.endswith("/dead") and gone:
+            return status
+        replies = [] if route.endswith("/dead") else [{"id": "r2", "body": "Hi."}]
+        return {"data": {"id": route.rpartition("/")[2], "title": "A post", "replies": replies}}
+
+    async with rig.open(sandbox_accounts(["agentjob"]), market=market_of(answer)) as worker:
+        for post in ("dead", "live"):
+            await worker.call("add_reply", post_id=f"agentjob:{post}", body="x")
+        gone = True
+        result = await worker.call("check_inbox")
+        assert [(item["id"], item["latest"]) for item in result["changes"]] == [("agentjob:live", "Hi.")]
+        left = set(rows(tmp_path, "SELECT handle FROM watched"))
+        if status == 404:
+            assert left == {"agentjob:live"} and "skipped" not in result
+        else:
+            assert left == {"agentjob:live", "agentjob:dead"}
+            assert "agentjob:dead: AgentJob broke" in result["skipped"]["agentjob your posts"]
+            await rig.clock.advance(61)
+            assert "Nothing new where an answer came" in (await worker.call("check_inbox"))["message"]
+
+
+# --- which market is asked --------------------------------------------------------------------------------------
+
+
 async def test_one_market_is_asked_when_only_it_is_wanted(both: Worker) -> None:
     await news(both, market="polt")
     assert {sent.market for sent in both.wire.sent} == {"polt"}
@@ -194,6 +337,15 @@ async def test_an_answer_put_together_says_how_old_its_oldest_part_is(both: Work
     assert feed["fetched_at"] == first["fetched_at"]
     await both.clock.advance(15)
     assert (await both.call(tool, market="opentask"))["feed"]["source"] == "live"
+
+
+async def test_an_answer_put_together_says_that_a_part_of_it_is_out_of_date(rig: Rig) -> None:
+    async with rig.open(budget=0) as worker:
+        one, two = [item["id"] for item in of("opentask", (await worker.call("list_tasks"))["tasks"])][:2]
+        await worker.call("place_bid", task_id=one, price="100 USDC")
+        assert "stale" not in (await worker.call("my_work"))["feed"]
+        await worker.call("place_bid", task_id=two, price="100 USDC")
+        assert "You wrote since" in (await worker.call("my_work"))["feed"]["stale"]
 
 
 async def test_an_answer_for_which_nobody_was_asked_has_no_age(rig: Rig) -> None:
@@ -330,6 +482,83 @@ async def test_a_part_that_cannot_be_asked_is_named_and_the_others_stand(both: W
     assert [duty["what"] for duty in result["work"]] == ["finish the committed task"]
     assert set(result["skipped"]) == {"opentask bids", "opentask counter-offers"}
     assert "unreadable" in result["skipped"]["opentask bids"]
+
+
+def opentask(**lists: list[Json]) -> Callable[[str], object]:
+    """An OpenTask on which one is `me`, with these bids and contracts."""
+
+    def answer(route: str) -> object:
+        name = route.rpartition("/")[2]
+        if name == "me":
+            return {"profile": {"id": "p-me", "handle": "me"}}
+        return {name: lists[name]} if name in lists else {"counterOffers": []}
+
+    return answer
+
+
+async def test_who_was_hired_since_the_contracts_were_asked_for_owes_the_work_at_once(rig: Rig) -> None:
+    bids: list[Json] = [{"id": "b1", "status": "active", "task": {"id": "t1", "title": "Write docs"}}]
+    contracts: list[Json] = []
+    market = market_of(opentask(bids=bids, contracts=contracts))
+    async with rig.open(sandbox_accounts(["opentask"]), market=market) as worker:
+        await worker.call("list_contracts")
+        await rig.clock.advance(30)
+        bids[0]["status"] = "accepted"
+        contracts.append({"id": "c1", "bidId": "b1", "status": "in_progress", "seller": {"handle": "me"}})
+        (duty,) = await duties(worker)
+        assert (duty["id"], duty["what"]) == ("opentask:c1", "deliver")
+        # Among the active bids alone it would just be missing.
+        assert not any("status" in sent.query for sent in worker.wire.sent)
+        sent = len(worker.wire.sent)
+        await duties(worker)
+        assert len(worker.wire.sent) == sent
+
+
+@pytest.mark.parametrize(
+    ("sides", "what"),
+    [
+        ({"seller": {"handle": "me"}, "buyer": {"handle": "you"}}, "deliver"),
+        ({"sellerId": "p-me", "buyerId": "p-you"}, "deliver"),
+        ({"sellerId": "p-you", "buyerId": "p-me"}, "wait for the delivery"),
+        ({}, "deliver"),
+        ({"seller": {"displayName": "me"}, "buyer": {"displayName": "me"}}, "deliver"),
+    ],
+)
+async def test_whose_turn_it_is_does_not_hang_on_how_the_market_names_the_parties(
+    rig: Rig, sides: Json, what: str
+) -> None:
+    market = market_of(opentask(bids=[], contracts=[{"id": "c1", "status": "in_progress", **sides}]))
+    async with rig.open(sandbox_accounts(["opentask"]), market=market) as worker:
+        assert [duty["what"] for duty in await duties(worker)] == [what]
+        asked = [sent.query.get("role") for sent in worker.wire.sent if sent.path == "/api/agent/contracts"]
+        assert asked in ([None], [None, "seller"])
+
+
+async def test_bids_whose_counter_offers_were_not_asked_for_are_named(rig: Rig) -> None:
+    bids: list[Json] = [{"id": f"b{number}", "status": "active"} for number in range(7)]
+    market = market_of(opentask(bids=bids, contracts=[]))
+    async with rig.open(sandbox_accounts(["opentask"]), market=market) as worker:
+        result = await worker.call("my_work")
+        assert len(result["work"]) == 7
+        assert result["skipped"]["opentask counter-offers"].endswith("list_counter_offers: opentask:b5, opentask:b6.")
+
+
+def polt(route: str) -> object:
+    """A POLT on which one has committed to three tasks; the second shows no details."""
+    due = {"t1": "2026-03-14T10:00:00+09:00", "t2": "2026-03-14T02:00:00Z", "t3": "2026-03-14T00:30:00-01:00"}
+    name = route.rpartition("/")[2]
+    if name == "verify":
+        return {"agent": {"username": "me"}}
+    if name == "committed-tasks":
+        return {"tasks": [{"id": task, "title": task, "deadline": when} for task, when in due.items()]}
+    return 500 if name == "t2" else {"task": {"id": name, "title": name}}
+
+
+async def test_a_duty_stands_even_if_its_details_cannot_be_read_and_instants_are_compared_as_such(rig: Rig) -> None:
+    async with rig.open(sandbox_accounts(["polt"]), market=market_of(polt)) as worker:
+        result = await worker.call("my_work")
+        assert [duty["id"] for duty in result["work"]] == ["polt:t1", "polt:t3", "polt:t2"]
+        assert "polt:t2: POLT broke (HTTP 500)" in result["skipped"]["polt commitments"]
 
 
 async def test_asking_twice_sends_nothing_twice(both: Worker) -> None:

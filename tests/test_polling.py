@@ -171,6 +171,37 @@ async def test_a_filter_of_ours_costs_no_request(both: Worker) -> None:
     assert len(both.wire.sent) == before
 
 
+async def test_what_is_filtered_here_says_that_it_covers_one_page_where_there_are_more(rig: Rig) -> None:
+    def more(path: str, answer: Json) -> Json:
+        return {**answer, "nextCursor": "further"} if path == "/opentask/api/tasks" else answer
+
+    async with rig.open(market=Retold(rig.market(), more)) as worker:
+        plain = await worker.call("list_tasks")
+        assert not any("covers" in feed for feed in plain["feeds"].values())
+        feeds = (await worker.call("list_tasks", currency="USDC", sort="payout", query="a"))["feeds"]
+        assert feeds["opentask"]["covers"].startswith("currency, sort: one page of ")
+        # POLT sorts itself, and all its tasks stand on one page.
+        assert "covers" not in feeds["polt"]
+
+
+@pytest.mark.parametrize("sort", ["payout", "deadline"])
+async def test_a_list_in_order_is_in_order_over_all_markets(both: Worker, sort: str) -> None:
+    result = await both.call("list_tasks", sort=sort, limit=5)
+    tasks = result["tasks"]
+    assert "order" in result
+    while "next_cursor" in result:
+        result = await both.call("list_tasks", sort=sort, limit=5, cursor=result["next_cursor"])
+        tasks += result["tasks"]
+    assert of("polt", tasks) and of("opentask", tasks)
+    if sort == "deadline":
+        due = [task.get("deadline", "9999") for task in tasks]
+        assert due == sorted(due)
+    else:
+        paid = [task["pay"] for task in tasks if "amount" in task.get("pay", {})]
+        known = [(pay["currency"], -float(pay["amount"])) for pay in paid]
+        assert known == sorted(known) and len({currency for currency, _ in known}) > 1
+
+
 # --- writes of one's own ------------------------------------------------------------------------------------
 
 

@@ -11,10 +11,8 @@ import anyio
 import pytest
 
 from market_mcp.accounts import Presence
-from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Fault
-from market_mcp.sandbox.world import World
-from rig import Json, Retold, Rig, Worker, of, sandbox_accounts, times
+from rig import Json, Retold, Rig, Worker, of, pay_for, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +28,6 @@ async def presence(worker: Worker) -> Json:
     """What list_markets says of being online."""
     markets = (await worker.call("list_markets"))["markets"]
     return next(one["presence"] for one in markets if one["market"] == "agentjob")
-
-
-def pay_for(world: World, text: str) -> str:
-    """A human opens a paid chat; the id of its first question."""
-    with world.store.transaction() as db:
-        started = start_test_chat(db, world.store, world.store.clock.now(), None, text)
-    assert started is not None
-    return f"agentjob:{started['id']}"
 
 
 async def meanwhile(worker: Worker, seconds: float, call: Callable[[], Coroutine[Any, Any, Json]]) -> Json:
@@ -238,6 +228,57 @@ async def test_who_stops_waiting_ends_the_request_too_and_claims_nothing(both: W
     await both.clock.advance(10)
     assert (await both.call("list_markets"))["markets"]
     assert (await both.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == task
+
+
+def asks(messages: list[Json]) -> Callable[[str, Json], Json]:
+    """The square's answers, but that every question comes with these messages."""
+
+    def retell(path: str, answer: Json) -> Json:
+        if path != "/agentjob/api/agents/tasks" or answer["data"]["task"] is None:
+            return answer
+        return {"data": {"task": answer["data"]["task"] | {"messages": messages}}}
+
+    return retell
+
+
+async def test_of_a_long_chat_the_last_messages_are_given_and_those_before_can_be_read(rig: Rig) -> None:
+    roles = ("user", "assistant")
+    messages = [{"role": roles[turn % 2], "content": f"{turn}: " + "blah " * 100} for turn in range(121)]
+    async with rig.open(market=Retold(rig.market(), asks(messages))) as worker:
+        task = pay_for(rig.world, "What is 2 + 2?")
+        chat = (await worker.call("get_next_task", wait_seconds=0))["chat"]
+        assert chat["messages"][-1] == messages[-1] and chat["task_id"] == task
+        read = chat["messages"]
+        while "earlier_messages" in chat:
+            assert chat["earlier_messages"] + len(read) == 121
+            page = await worker.call("get_next_task", messages_before=chat["earlier_messages"])
+            chat = page["chat"]
+            read = chat["messages"] + read
+        assert read == messages
+        assert times(POLL, worker.wire.to("agentjob")) == 1
+
+
+async def test_of_a_message_too_long_for_one_answer_the_end_is_given_first(rig: Rig) -> None:
+    text = "Review this: " + "z\n" * 30_000 + "What is the bug?"
+    async with rig.open(market=Retold(rig.market(), asks([{"role": "user", "content": text}]))) as worker:
+        pay_for(rig.world, "Review?")
+        result = await worker.call("get_next_task", wait_seconds=0)
+        chat, read = result["chat"], list[Json]()
+        assert chat["messages"][-1]["content"].endswith("What is the bug?")
+        assert "cut" not in result
+        while True:
+            read = chat["messages"] + read
+            if "earlier_messages" not in chat:
+                break
+            chat = (await worker.call("get_next_task", messages_before=chat["earlier_messages"]))["chat"]
+        assert "".join(part["content"] for part in read) == text
+        assert [part["part"] for part in read] == [f"{n} of {len(read)}" for n in range(1, len(read) + 1)]
+
+
+async def test_earlier_messages_are_those_of_a_claimed_question_and_none_is_claimed_for_them(both: Worker) -> None:
+    pay_for(both.world, "Are you there?")
+    refusal = await both.refused("get_next_task", messages_before=5)
+    assert "No claimed question" in refusal.text and times(POLL, both.wire.to("agentjob")) == 0
 
 
 # --- claimed chats ------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters
 from pydantic import AliasChoices
 
 from market_mcp import config
-from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS
+from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.cli import app
 from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
@@ -276,7 +276,8 @@ def test_every_setting_of_an_account_is_in_the_example_of_a_configuration_file()
 def test_the_tools_at_a_glance_are_the_tools() -> None:
     shown = {row[0]: code(row[1]) for row in table("## Tools at a glance")}
 
-    assert shown == {toolset: [a.tool_name() for a in actions] for toolset, actions in TOOLSETS.items()}
+    every = {toolset: (*actions, *BESIDES.get(toolset, ())) for toolset, actions in TOOLSETS.items()}
+    assert shown == {toolset: [action.tool_name() for action in actions] for toolset, actions in every.items()}
     assert tuple(shown)[:6] == tuple(DEFAULT_TOOLSETS)
 
 

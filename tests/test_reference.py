@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from contract.witness import WitnessCall, load_all, load_forbidden
-from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS
+from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.actions.base import ID
 from market_mcp.cli import app
 from market_mcp.cli.tools import make_reference
@@ -117,7 +117,8 @@ def test_every_tool_stands_in_its_toolset_with_purpose_tier_hints_and_arguments(
         for action in actions:
             text = section(below, f"### {action.tool_name()}")
             assert action.purpose() in text
-            assert f"Toolset {toolset}, {state} by default; tier *{action.tier}*; " in text
+            besides = "".join(f", and with {name}" for name, others in BESIDES.items() if action in others)
+            assert f"Toolset {toolset}, {state} by default{besides}; tier *{action.tier}*; " in text
             assert f"readOnlyHint {str(action.tier == 'read').lower()}, " in text
             assert f"destructiveHint {str(action.destructive).lower()}, " in text
             named = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))

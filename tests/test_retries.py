@@ -98,6 +98,14 @@ async def test_a_write_that_cannot_have_arrived_is_sent_again(rig: Rig) -> None:
     assert market.asked == 3
 
 
+async def test_what_cannot_be_sent_at_all_is_the_callers_mistake_and_tried_once(rig: Rig) -> None:
+    market = Scripted(well({}))
+    async with rig.open(LIVE, market=market) as worker:
+        pay = {"budget_amount": "1e400", "budget_currency": "USDC"}
+        refusal = await worker.refused("create_task", title="A task", description="Well described.", **pay)
+    assert refusal.content["error"] == "bad_call" and "cannot be sent this" in refusal.text and market.asked == 0
+
+
 async def test_a_question_that_may_have_been_claimed_is_not_asked_for_again(rig: Rig) -> None:
     market = Scripted(well({"data": {}}), busy(503), well({"data": {}}))
     async with rig.open(LIVE, market=market) as worker:

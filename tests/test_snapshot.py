@@ -14,7 +14,6 @@ from mcp import Client
 
 from clocks import ManualClock
 from market_mcp.server.app import build_server
-from market_mcp.server.tools import chosen_actions
 from market_mcp.state import State
 from rig import desk_at
 
@@ -25,8 +24,8 @@ COMMAND = "python tests/test_snapshot.py"
 async def listed(*toolsets: str) -> list[object]:
     """The tools of a server on the three sandbox markets, as they go over the wire."""
     nowhere = httpx2.MockTransport(lambda _: httpx2.Response(500))
-    async with desk_at(nowhere, ManualClock(), State(None)) as desk:
-        server = build_server(desk, chosen_actions(toolsets, False, desk.accounts))
+    async with desk_at(nowhere, ManualClock(), State(None), toolsets=toolsets) as desk:
+        server = build_server(desk)
         async with Client(server, mode="legacy") as client:
             tools = (await client.list_tools()).tools
     return [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools]

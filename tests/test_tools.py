@@ -1,6 +1,7 @@
 """The tools as a client sees them: which there are, what they say of themselves, and that each does its work."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from clocks import ManualClock
 from market_mcp import config
 from market_mcp.accounts import Account, Contract
-from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS, Action
+from market_mcp.actions import DEFAULT_TOOLSETS, Action, actions_of
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from rig import ERAS, Json, Retold, Rig, Square, Worker, of, sandbox_accounts, square
 from story import ACTIONS, Transcript, live
@@ -26,7 +27,7 @@ ALL = 12_000
 
 
 def names(*toolsets: str) -> list[str]:
-    return [action.tool_name() for toolset in toolsets for action in TOOLSETS[toolset]]
+    return [action.tool_name() for action in actions_of(toolsets)]
 
 
 async def on_the_wire(worker: Worker) -> list[dict[str, Any]]:
@@ -138,8 +139,8 @@ async def test_a_long_post_and_its_replies_are_read_side_by_side(rig: Rig) -> No
     async with rig.open(sandbox_accounts(["agentjob"]), market=Retold(rig.market(), long)) as worker:
         post = (await worker.call("list_posts"))["posts"][0]["id"]
         page = await worker.call("get_post", post_id=post)
-        found = page["post"]["body"].partition("\u2026 [cut")[0]
-        assert len(found) > 10_000 and body.startswith(found)
+        found = page["post"]["body"]
+        assert len(found) == page["next_offset"] > 10_000 and body.startswith(found)
         assert 10 < page["next_replies_offset"] == len(page["post"]["replies"]) < 40
         rest = await worker.call(
             "get_post", post_id=post, offset=len(found), replies_offset=page["next_replies_offset"]
@@ -147,6 +148,66 @@ async def test_a_long_post_and_its_replies_are_read_side_by_side(rig: Rig) -> No
         assert rest["post"]["body"].startswith(body[len(found) :][:10_000])
         assert rest["post"]["replies"][0]["body"].startswith(f"{page['next_replies_offset']} x")
         assert all(reply["body"].endswith("x") for reply in rest["post"]["replies"])
+
+
+def opentask_that(answers: Callable[[str], Json]) -> httpx2.AsyncBaseTransport:
+    """An OpenTask that answers requests by the last part of their path."""
+    return httpx2.MockTransport(lambda request: httpx2.Response(200, json=answers(request.url.path.rpartition("/")[2])))
+
+
+async def test_a_long_contract_is_read_whole_part_by_part(rig: Rig) -> None:
+    terms: Json = {"title": "Docs", "description": "D" * 20_000, "approach": "A" * 9_000}
+    terms["acceptanceCriteria"] = [f"{number} " + "c" * 480 for number in range(50)]
+    handed_in = [{"id": f"s{number}", "notes": f"{number} " + "n" * 3_000} for number in range(30)]
+
+    def answers(name: str) -> Json:
+        return {"submissions": handed_in} if name == "submissions" else {"contract": {"id": "c1", "terms": terms}}
+
+    async with rig.open(sandbox_accounts(["opentask"]), market=opentask_that(answers)) as worker:
+        page = await worker.call("get_contract", contract_id="opentask:c1")
+        parts = [page["contract"]]
+        while "next_offset" in page:
+            page = await worker.call("get_contract", contract_id="opentask:c1", offset=page["next_offset"])
+            assert "cut" not in page and len(parts) < 12
+            parts.append(page["contract"])
+        assert "".join(part.get("description", "") for part in parts) == terms["description"]
+        assert "".join(part.get("approach", "") for part in parts) == terms["approach"]
+        assert [one for part in parts for one in part.get("criteria", [])] == terms["acceptanceCriteria"]
+        notes = [one["content"] for part in parts for one in part.get("submissions", [])]
+        assert notes == [one["notes"] for one in handed_in]
+        assert all(part["title"] == "Docs" for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "field", "of"),
+    [
+        ("list_messages", "messages", "body", "bid_id"),
+        ("list_counter_offers", "counterOffers", "message", "bid_id"),
+        ("list_submissions", "submissions", "notes", "contract_id"),
+        ("list_reviews", "reviews", "text", "contract_id"),
+    ],
+)
+async def test_what_no_other_tool_reads_is_whole_in_its_list(
+    rig: Rig, tool: str, name: str, field: str, of: str
+) -> None:
+    texts = [f"{number}: " + "word " * 1_000 + "END" for number in range(9)]
+    answer = {name: [{"id": str(number), field: text} for number, text in enumerate(texts)]}
+    async with rig.open(sandbox_accounts(["opentask"]), market=opentask_that(lambda _: answer)) as worker:
+        page: Json = {"next_cursor": None}
+        found: list[str] = []
+        while "next_cursor" in page:
+            page = await worker.call(tool, **{of: "opentask:1"}, cursor=page["next_cursor"])
+            assert "cut" not in page
+            found += [next(text for text in item.values() if "word" in str(text)) for item in page[ACTIONS[tool].noun]]
+        assert found == texts
+
+
+async def test_what_a_list_cuts_names_the_tool_that_reads_it_whole(rig: Rig) -> None:
+    tasks = {"tasks": [{"id": "1", "title": "A task", "description": "word " * 200}]}
+    async with rig.open(sandbox_accounts(["opentask"]), market=opentask_that(lambda _: tasks)) as worker:
+        (task,), (post,) = (await worker.call("list_tasks"))["tasks"], (await worker.call("list_posts"))["posts"]
+        assert task["description"].endswith("… [1000 characters; get_task has them all]")
+        assert post["body"].endswith("… [1000 characters; get_post has them all]")
 
 
 async def test_an_argument_that_does_not_exist_is_refused_and_nothing_is_sent(both: Worker) -> None:

@@ -4,9 +4,10 @@ import anyio
 import httpx2
 import pytest
 
+from clocks import ManualClock
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import World
-from rig import Rig, Worker, json_of, of
+from rig import Json, Retold, Rig, Worker, json_of, of
 
 pytestmark = pytest.mark.anyio
 
@@ -151,5 +152,100 @@ async def test_a_withdrawal_that_did_not_happen_can_be_repeated(both: Worker) ->
     both.world.faults.add(Fault("rate_limit", market="polt", path="*/vote"))
     assert (await both.refused("withdraw_vote", post_id=post)).content["error"] == "refused"
     assert standing(both.world, post) == 1
+    assert (await both.call("withdraw_vote", post_id=post))["your_vote"] == 0
+    assert standing(both.world, post) is None
+
+
+def wordless(path: str, answer: Json) -> Json:
+    """The answer to a vote as a market gives it that does not say what the vote left behind."""
+    return {"message": "ok"} if path.endswith("/vote") else answer
+
+
+def refuse_the_second(world: World) -> None:
+    """Lets one vote through and refuses the next."""
+    world.faults.add(Fault("latency", market="polt", path="*/vote", seconds=0))
+    world.faults.add(Fault("rate_limit", market="polt", path="*/vote"))
+
+
+async def test_two_upvotes_at_once_leave_one_vote_on_a_market_that_does_not_say_so(rig: Rig) -> None:
+    market = Retold(rig.market(), wordless)
+    async with rig.open(market=market) as one, rig.open(market=market) as two:
+        post = await project(one)
+        rig.world.faults.add(Fault("latency", market="polt", path="*/vote", times=3))
+        async with anyio.create_task_group() as group:
+            for worker in (one, one, two):
+                group.start_soon(lambda worker: worker.call("upvote_post", post_id=post), worker)
+            await anyio.wait_all_tasks_blocked()
+            await rig.clock.advance(5)
+        assert len(cast(one) + cast(two)) == 1 and standing(rig.world, post) == 1
+
+
+class Reluctant(httpx2.AsyncBaseTransport):
+    """Markets that keep the first vote waiting and then refuse it."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, clock: ManualClock) -> None:
+        self._inner, self._clock, self._votes = inner, clock, 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/vote"):
+            self._votes += 1
+            if self._votes == 1:
+                await self._clock.sleep(5)
+                return httpx2.Response(429, json={"error": "Too many requests"})
+        return await self._inner.handle_async_request(request)
+
+
+async def test_a_second_vote_waits_to_hear_how_the_first_ended(rig: Rig) -> None:
+    async with rig.open(market=Reluctant(rig.market(), rig.clock)) as worker:
+        post = await project(worker)
+        outcomes: list[bool] = []
+
+        async def vote() -> None:
+            outcomes.append((await worker.ask("upvote_post", post_id=post))[0])
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(vote)
+            group.start_soon(vote)
+            await anyio.wait_all_tasks_blocked()
+            await rig.clock.advance(5)
+        # The first was refused, so the second could not rely on it.
+        assert outcomes == [False, True] and standing(rig.world, post) == 1
+
+
+async def test_a_vote_that_was_taken_away_and_could_not_be_given_back_says_so(rig: Rig) -> None:
+    async with rig.open() as before:
+        post = await project(before)
+        await before.call("upvote_post", post_id=post)
+    async with rig.open(state="lost.db") as after:
+        refuse_the_second(rig.world)
+        refusal = await after.refused("upvote_post", post_id=post)
+        assert cast(after) == [1, 1] and standing(rig.world, post) is None
+        assert (refusal.content["error"], refusal.content["effect"]) == ("halfway", "partly")
+        assert "was taken away" in refusal.text and "Nothing was changed" not in refusal.text
+        rig.world.faults.clear()
+        assert "already" not in await after.call("upvote_post", post_id=post)
+        assert standing(rig.world, post) == 1
+
+
+async def test_taking_back_a_vote_that_never_counted_leaves_none(both: Worker) -> None:
+    post = await project(both)
+    both.world.faults.add(Fault("status", market="polt", path="*/vote"))
+    assert (await both.refused("upvote_post", post_id=post)).content["error"] == "outcome_unknown"
+    both.world.faults.clear()
+    assert standing(both.world, post) is None
+    assert (await both.call("withdraw_vote", post_id=post))["your_vote"] == 0
+    assert cast(both) == [1, 1, 1] and standing(both.world, post) is None
+
+
+async def test_a_vote_that_taking_back_cast_and_could_not_undo_is_said_to_stand(both: Worker) -> None:
+    post = await project(both)
+    both.world.faults.add(Fault("status", market="polt", path="*/vote"))
+    await both.refused("upvote_post", post_id=post)
+    both.world.faults.clear()
+    refuse_the_second(both.world)
+    refusal = await both.refused("withdraw_vote", post_id=post)
+    assert "stands now" in refusal.text and refusal.content["effect"] == "partly"
+    assert standing(both.world, post) == 1
+    both.world.faults.clear()
     assert (await both.call("withdraw_vote", post_id=post))["your_vote"] == 0
     assert standing(both.world, post) is None

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall
@@ -13,13 +13,17 @@ from market_mcp.markets import MARKETS, Market, Row
 Presence = Literal["auto", "on", "off"]
 Contract = Literal["seed", "current"]
 
+KEYED = "keyed"
+"""The variant of a row that shows more than the plain one to who has a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """One configured marketplace: a kind, the address it answers at, and the key to act with (None: public reads).
 
     `name` is the first half of every handle. `variants` chooses, by tool, a row other than the documented one. `scopes`
-    are what the key allows, None where that is not known.
+    are what the key allows, None where that is not known; `denied` is what it turned out not to allow. `key_from` says
+    where the key was found, if that is not the platform's variable.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Account:
     contract: Contract = "seed"
     variants: Mapping[str, str] = field(default_factory=dict[str, str])
     scopes: frozenset[str] | None = None
+    denied: frozenset[str] = frozenset()
+    key_from: str = ""
 
     @property
     def market(self) -> Market:
@@ -41,14 +47,36 @@ class Account:
         """What the account is called in the state file: the same for every process with the same key, and no key."""
         return hashlib.sha256(f"{self.kind}\n{self.base_url}\n{self.key or ''}".encode()).hexdigest()[:24]
 
+    @property
+    def key_source(self) -> str:
+        """Where the user finds the key, or is to put one: a variable, or a setting of the configuration file."""
+        if self.key_from:
+            return self.key_from
+        # The platform's variable is about the account of its own name; any other has a table.
+        return self.market.key_env if self.name == self.kind else f"api_key or credential in [market.{self.name}]"
+
     def authorization(self) -> str | None:
         return f"Bearer {self.key}" if self.key else None
 
     def row(self, action: Action) -> Row | None:
         """How this call is made here: as configured, by contract version, as its arguments decide, or with the key."""
         configured = self.variants.get(action.tool_name(), "")
-        keyed = "keyed" if self.key else ""
-        return self.market.row(type(action), [v for v in (configured, self.contract, action.variant(), keyed) if v])
+        variants = [variant for variant in (configured, self.contract, action.variant()) if variant]
+        keyed = self.market.row(type(action), [*variants, KEYED]) if self.key else None
+        # What a key shows more of is shown in public too, so one that does not allow it is left out.
+        allowed = keyed is not None and (keyed.variant != KEYED or self.allows(keyed.scope))
+        return keyed if allowed else self.market.row(type(action), variants)
+
+    def rows(self, action: type[Action]) -> list[Row]:
+        """Every way in which calls of this kind can be made here, whatever their arguments."""
+        for variant in (self.variants.get(action.tool_name(), ""), self.contract):
+            if variant and (action, variant) in self.market.rows:
+                return [self.market.rows[action, variant]]
+        return [row for row in self.market.rows_of(action) if row.variant not in get_args(Contract)]
+
+    def allows(self, scope: str | None) -> bool:
+        """Whether the key may do what takes this scope, as far as that is known."""
+        return scope is None or (scope not in self.denied and (self.scopes is None or scope in self.scopes))
 
 
 class Accounts:
@@ -70,8 +98,13 @@ class Accounts:
         return [account.key for account in self._accounts.values() if account.key]
 
     def rekey(self, name: str, key: str) -> None:
-        """From now on the account acts with this key."""
-        self._accounts[name] = replace(self._accounts[name], key=key)
+        """From now on the account acts with this key, which stands in the credential store."""
+        account = self._accounts[name]
+        self._accounts[name] = replace(account, key=key, denied=frozenset(), key_from="the credential store")
+
+    def deny(self, name: str, scopes: frozenset[str]) -> None:
+        """From now on these are what the account's key is taken not to allow."""
+        self._accounts[name] = replace(self._accounts[name], denied=scopes)
 
     def named(self, name: str) -> Account:
         """The account of this name. Raises BadCall."""

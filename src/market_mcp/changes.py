@@ -2,20 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
-from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications
+from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications, MarkNotificationsRead
 from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
+from market_mcp.bounds import ROOM, compact
 from market_mcp.clock import Clock
 from market_mcp.domain import present
+from market_mcp.errors import CallError, Refused
 from market_mcp.gateway import Gateway, Look, Result
 from market_mcp.lists import excerpt
 from market_mcp.state import State
-from market_mcp.survey import Part, survey, together
+from market_mcp.survey import Brought, Part, survey, together
 from market_mcp.times import seconds
 
 WATCHED = 5
@@ -25,16 +27,28 @@ KEPT = 30 * 24 * 3600.0
 """Seconds for which it is remembered that a thing was told, from when it was listed last: what stayed away for so long
 does not come back."""
 
+NOTIFICATIONS = "notifications"
+UNREAD = "notification"
+"""The kind of watched thing that was told and not yet marked as read."""
+
 News = dict[str, Any]
 
 Fact = tuple[str, object, News]
 """What is watched (an id), what of it counts as a change, and how to tell it."""
 
-Ask = Callable[[Look, Account], Awaitable[list[Fact]]]
+Ask = Callable[[Look, Account], Awaitable[Brought[Fact]]]
+
+
+class Known(NamedTuple):
+    """A fact, and of which account and part of the answer it is one."""
+
+    account: Account
+    part: str
+    fact: Fact
 
 
 class Changes:
-    """Compares facts with those seen before; what was told once is not told again."""
+    """Compares facts with those seen before; what was told once, to whoever shares the state, is not told again."""
 
     def __init__(self, gateway: Gateway, state: State, clock: Clock) -> None:
         self._gateway = gateway
@@ -65,39 +79,77 @@ class Changes:
             )
 
     async def check(self, action: CheckInbox) -> Result:
-        """The news of all markets, and by market what could not be asked."""
+        """The news of all markets, as many as there is room for, and by market what could not be asked."""
         look = Look(self._gateway)
+        whole: list[tuple[Account, str]] = []
 
-        def part(name: str, needs: type[Action], keyed: bool, ask: Ask) -> Part[News]:
-            async def told(account: Account) -> list[News]:
-                news = self._new(account, name, await ask(look, account))
-                self._outdate(account, news)
-                return news
+        def part(name: str, needs: type[Action], keyed: bool, ask: Ask) -> Part[Known]:
+            async def known(account: Account) -> Brought[Known]:
+                facts, missing = await ask(look, account)
+                if not missing:
+                    whole.append((account, name))
+                return Brought([Known(account, name, fact) for fact in facts], missing)
 
-            return Part(name, needs, keyed, told)
+            return Part(name, needs, keyed, known)
 
         parts = (
-            part("notifications", CountUnread, True, _notifications),
+            part(NOTIFICATIONS, CountUnread, True, _notifications),
             part("new tasks", RecentTasks, False, _recent),
             part("your posts", GetPost, False, self._posts),
             part("your tasks", CommittedTasks, True, self._tasks),
         )
-        news, skipped = await survey(self._gateway.accounts, action.market, parts)
-        result = look.gathered({"changes": [excerpt(item) for item in news]}, skipped)
-        return result if news else result | {"message": "Nothing new since you last looked."}
+        known, skipped = await survey(self._gateway.accounts, action.market, parts)
+        news, left = self._new(known, whole)
+        for account, item in news:
+            self._outdate(account, item)
+        result = look.gathered({"changes": [item for _, item in news]}, skipped)
+        if left:
+            result["message"] = f"{left} more changes did not fit; call again for them."
+        elif not news:
+            result["message"] = _nothing_new(look, skipped)
+        return result
 
-    def _outdate(self, account: Account, news: list[News]) -> None:
+    async def mark_read(self, action: MarkNotificationsRead) -> Result:
+        """Marks one notification as read, or all that were told, one by one: what came since stays unread.
+
+        Raises CallError when the first of them cannot be marked.
+        """
+        if action.notification_id is not None:
+            result = await self._gateway.perform(action)
+            account, native = self._gateway.accounts.resolve(action)
+            assert isinstance(native, MarkNotificationsRead)  # noqa: S101 - model_copy keeps the class; for the type checker
+            self._unwatch(account, UNREAD, f"{account.name}:{native.notification_id}")
+            return result
+        account = self._gateway.accounts.only(MarkNotificationsRead, action.market)
+        marked = 0
+        result: Result = {}
+        for handle in self._watched(account, UNREAD):
+            try:
+                await self._gateway.perform(MarkNotificationsRead(notification_id=handle))
+                marked += 1
+            except CallError as error:
+                if not (isinstance(error, Refused) and error.status == 404):
+                    if not marked:
+                        raise
+                    result["left_out"] = {handle: error.as_text()}
+                    break
+            self._unwatch(account, UNREAD, handle)
+        result |= {"message": f"Marked as read: {marked} that check_inbox told.", "updated": marked}
+        return self._gateway.framed(account, result)
+
+    def _outdate(self, account: Account, item: News) -> None:
         """What a notification is about has changed, so the call that shows it need not wait for the interval."""
-        for item in news:
-            native = str(item.get("about_id", "")).partition(":")[2]
-            topics = account.market.news.get(str(item.get("about")), ())
-            self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
+        native = str(item.get("about_id", "")).partition(":")[2]
+        topics = account.market.news.get(str(item.get("about")), ())
+        self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
 
-    async def _posts(self, look: Look, account: Account) -> list[Fact]:
+    async def _posts(self, look: Look, account: Account) -> Brought[Fact]:
         """What others answered: to an own post all of it, to another's what came after one's own first reply."""
 
         async def fact(handle: str) -> list[Fact]:
-            post = await look.read(account, GetPost(post_id=handle.partition(":")[2]))
+            post = await self._look_at(look, account, "post", handle, GetPost(post_id=handle.partition(":")[2]))
+            if post is None:
+                return []
             replies: list[dict[str, Any]] = post.get("replies", [])
             said = self._said(account, handle)
             own = [bool(said & {reply.get("id"), reply["body"]}) for reply in replies]
@@ -113,72 +165,127 @@ class Changes:
             if count <= 0:
                 return []
             told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
-            return [(handle, count, told | {"latest": others[-1]["body"] if others else None})]
+            told |= {"latest": others[-1]["body"] if others else None}
+            return [(handle, count, dict(excerpt(told, "get_post")))]
 
-        return [known for facts in await together(fact, self._watched(account, "post")) for known in facts]
+        return await self._each_watched(account, "post", fact)
 
-    async def _tasks(self, look: Look, account: Account) -> list[Fact]:
+    async def _tasks(self, look: Look, account: Account) -> Brought[Fact]:
         """Reviews of what was handed in; that a task is committed or awaits review, its agent did itself."""
 
         async def fact(handle: str) -> list[Fact]:
-            task = await look.read(account, GetTask(task_id=handle.partition(":")[2]))
+            task = await self._look_at(look, account, "task", handle, GetTask(task_id=handle.partition(":")[2]))
+            if task is None:
+                return []
             submissions: list[dict[str, Any]] = task.get("submissions", [])
             last = submissions[-1] if submissions else {}
             if last.get("status") in (None, "pending"):
                 return []
             told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
             told |= {"review": last["status"], "feedback": last.get("feedback")}
-            return [(handle, [last.get("id"), last["status"]], told)]
+            return [(handle, [last.get("id"), last["status"]], dict(excerpt(told, "get_task")))]
 
-        return [known for facts in await together(fact, self._watched(account, "task")) for known in facts]
+        return await self._each_watched(account, "task", fact)
+
+    async def _each_watched(
+        self, account: Account, kind: str, fact: Callable[[str], Awaitable[list[Fact]]]
+    ) -> Brought[Fact]:
+        facts, missing = await together(fact, {handle: handle for handle in self._watched(account, kind)})
+        return Brought([known for each in facts for known in each], missing)
+
+    async def _look_at(self, look: Look, account: Account, kind: str, handle: str, action: Action) -> Any:
+        """What is watched; None where it is there no more, and then it is watched no longer. Raises CallError."""
+        try:
+            return await look.read(account, action)
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            self._unwatch(account, kind, handle)
+            return None
 
     def _watched(self, account: Account, kind: str) -> list[str]:
         with self._state.transaction() as db:
             rows = db.execute(
-                "SELECT handle FROM watched WHERE account=? AND kind=? ORDER BY rowid DESC LIMIT ?",
-                (account.id, kind, WATCHED),
+                "SELECT handle FROM watched WHERE account=? AND kind=? ORDER BY rowid DESC", (account.id, kind)
             ).fetchall()
         return [row["handle"] for row in rows]
+
+    def _unwatch(self, account: Account, kind: str, handle: str) -> None:
+        with self._state.transaction() as db:
+            db.execute("DELETE FROM watched WHERE account=? AND kind=? AND handle=?", (account.id, kind, handle))
 
     def _said(self, account: Account, post: str) -> set[str]:
         with self._state.transaction() as db:
             rows = db.execute("SELECT word FROM said WHERE account=? AND post=?", (account.id, post)).fetchall()
         return {row["word"] for row in rows}
 
-    def _new(self, account: Account, part: str, facts: list[Fact]) -> list[News]:
-        """The facts of a part that differ from those seen before; all are seen from now on.
+    def _new(
+        self, known: Sequence[Known], whole: Sequence[tuple[Account, str]]
+    ) -> tuple[list[tuple[Account, News]], int]:
+        """The facts that differ from those seen before, as many as there is room for, and how many more there are.
 
-        What has not been listed for long is forgotten, and only now that it is known what still is.
+        Seen from now on are those that are told. Of the parts that are whole, what has not been listed for long is
+        forgotten: only there is it known what still is.
         """
-        news: list[News] = []
+        news: list[tuple[Account, News]] = []
+        room, left = ROOM, 0
         now = self._clock.now()
         with self._state.transaction() as db:
-            for handle, value, told in facts:
+            for account, part, (handle, value, told) in known:
                 digest = hashlib.sha256(json.dumps([value, told.get("what")]).encode()).hexdigest()[:16]
                 key = (account.id, f"{part} {handle}")
                 row = db.execute("SELECT digest FROM seen WHERE account=? AND fact=?", key).fetchone()
                 if row is None or row["digest"] != digest:
-                    news.append(present(told))
+                    item = present(told)
+                    room -= len(compact(item)) + 1
+                    if left or (news and room < 0):
+                        left += 1
+                        continue
+                    news.append((account, item))
+                    if part == NOTIFICATIONS:
+                        db.execute("INSERT OR REPLACE INTO watched VALUES (?,?,?,?)", (account.id, UNREAD, handle, now))
                 db.execute("INSERT OR REPLACE INTO seen VALUES (?,?,?,?)", (*key, digest, now))
-            db.execute(
-                "DELETE FROM seen WHERE account=? AND fact LIKE ? AND wall < ?", (account.id, f"{part} %", now - KEPT)
-            )
-        return news
+            for account, part in whole:
+                db.execute(
+                    "DELETE FROM seen WHERE account=? AND fact LIKE ? AND wall < ?",
+                    (account.id, f"{part} %", now - KEPT),
+                )
+            db.execute("DELETE FROM watched WHERE kind=? AND wall < ?", (UNREAD, now - KEPT))
+        return news, left
 
 
-async def _notifications(look: Look, account: Account) -> list[Fact]:
+async def _notifications(look: Look, account: Account) -> Brought[Fact]:
     """SKILL.md, Polling strategy: the count first, the list only when it is not zero."""
     unread = await look.read(account, CountUnread(market=account.name))
     if not unread["count"]:
-        return []
-    found = (await look.read(account, ListNotifications()))["items"]
-    return [(n["id"], n["id"], {"what": n.get("type") or "notification", **n}) for n in found]
+        return Brought([])
+    page = await look.read(account, ListNotifications())
+    found: list[dict[str, Any]] = page["items"]
+    missing = ""
+    if page["next"] is not None:
+        missing = f"Only the newest {len(found)} were read; mark_notifications_read makes room for the others."
+    return Brought([(n["id"], n["id"], {"what": n.get("type") or "notification", **n}) for n in found], missing)
 
 
-async def _recent(look: Look, account: Account) -> list[Fact]:
+async def _recent(look: Look, account: Account) -> Brought[Fact]:
     tasks = (await look.read(account, RecentTasks(market=account.name)))["items"]
     keep = ("id", "title", "pay", "deadline", "difficulty")
-    return [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
+    return Brought(
+        [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
+    )
+
+
+def _nothing_new(look: Look, skipped: Mapping[str, str]) -> str:
+    """An answer that is held may have been overtaken: no news in it are no news only as of then."""
+    oldest = look.oldest()
+    if skipped:
+        return "Nothing new where an answer came; `skipped` says where none did."
+    if oldest is None or oldest.source == "live":
+        return "Nothing new since you last looked."
+    return (
+        f"Nothing new up to {round(oldest.age)} s ago, when the oldest of these answers was fetched; "
+        f"it can be asked for anew in {round(oldest.next_in + 0.49)} s."
+    )
 
 
 def _written(reply: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,7 @@
 """Settings: flag, then environment, then `market-mcp.toml`, then default; and the accounts that follow from them."""
 
 import difflib
+import os
 import re
 import stat
 import sys
@@ -22,10 +23,11 @@ from pydantic_settings import (
 from market_mcp.accounts import Account, Contract, Presence
 from market_mcp.actions import TOOLSETS
 from market_mcp.errors import ConfigError
-from market_mcp.markets import MARKETS
+from market_mcp.markets import MARKETS, Market
 from market_mcp.pacing import MIN_INTERVAL
 
 CONFIG_FILE = "market-mcp.toml"
+PREFIX = "MARKET_MCP_"
 MAX_INTERVAL = 86_400.0
 """Seconds; with a longer polling interval nothing would ever be news."""
 
@@ -60,7 +62,7 @@ class Settings(BaseSettings):
     """Everything that can be set, with the name it has in the configuration file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MARKET_MCP_", extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+        env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
     )
 
     markets: Annotated[tuple[str, ...], NoDecode] = Field((), description="Use only these markets, by name.")
@@ -95,6 +97,14 @@ class Settings(BaseSettings):
             if name != "all" and name not in TOOLSETS:
                 raise ValueError(f"there is no toolset {name!r}{_nearest(name, [*TOOLSETS, 'all'])}")
         return names
+
+    @field_validator("state")
+    @classmethod
+    def _a_file(cls, path: str | None) -> str | None:
+        # Nothing of it is repeated: such an address holds a password.
+        if path is not None and "://" in path:
+            raise ValueError("the state is one SQLite file, so this must be a path; no other database is supported")
+        return path
 
     @field_validator("poll_interval")
     @classmethod
@@ -152,15 +162,20 @@ def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
     class Sourced(Settings):
         model_config = SettingsConfigDict(toml_file=file)
 
+    strange = [_strange(name) for name, value in os.environ.items() if value and _is_unknown(name)]
     try:
         settings = Sourced(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        wrong = "; ".join(_explained(detail) for detail in error.errors(include_input=False))
+        wrong = "; ".join([*strange, *(_explained(detail) for detail in error.errors(include_input=False))])
         raise ConfigError(f"these settings cannot be used: {wrong}") from None
     except SettingsError as error:
         raise ConfigError(f"a MARKET_MCP_ variable cannot be read: {error}") from None
     except ValueError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    if strange:
+        raise ConfigError(f"these settings cannot be used: {'; '.join(strange)}")
     with_key = any(table.api_key is not None for table in settings.market.values())
     if file is not None and with_key and stat.S_IMODE(file.stat().st_mode) & 0o077 and sys.platform != "win32":
         raise ConfigError(f"others can read {file}, and it holds a key; run: chmod 600 {file}")
@@ -208,34 +223,52 @@ def _account(
         base_url, given_key = f"{SANDBOX_URL}/{kind}", SecretStr(sandbox_keys[kind])
     else:
         base_url = _checked_url(name, given_url or table.base_url or market.base_urls[table.contract])
-    kept = _kept(name, table, stored, base_url)
+    entry = _kept(name, table, stored, base_url)
+    kept = SecretStr(entry["secret"]) if entry else None
+    written = (
+        (table.api_key, f"api_key in [market.{name}]"),
+        (kept, f"credential in [market.{name}]"),
+    )
+    given = (given_key, "the sandbox" if table.sandbox else market.key_env)
     # The environment goes before the file; only the sandbox's well-known keys come last.
-    key = (table.api_key or kept or given_key) if table.sandbox else (given_key or table.api_key or kept)
-    scopes = table.scopes or (stored[table.credential].get("scopes", "").split() if table.credential else ())
+    found = (*written, given) if table.sandbox else (given, *written)
+    key, source = next(((key, source) for key, source in found if key), (None, ""))
+    scopes = table.scopes or entry.get("scopes", "").split()
     return Account(
         name,
         kind,
         base_url,
-        None if key is None else _checked_key(name, key, market.key_env),
+        None if key is None else _checked_key(name, key, source, market),
         sandbox=table.sandbox,
         presence=table.presence,
         contract="seed" if table.sandbox else table.contract,
         variants={"upvote_post": "rest"} if table.upvote == "rest" else {},
         scopes=frozenset(scopes) or None,
+        key_from=source,
     )
 
 
-def _kept(name: str, table: MarketSettings, stored: Mapping[str, Mapping[str, str]], base_url: str) -> SecretStr | None:
-    """The key in the credential store that a table names; it goes only where it came from. Raises ConfigError."""
+def _kept(
+    name: str, table: MarketSettings, stored: Mapping[str, Mapping[str, str]], base_url: str
+) -> Mapping[str, str]:
+    """The entry of the credential store that a table names; its key goes only where it came from. Raises ConfigError.
+
+    Empty where the table names none.
+    """
     if table.credential is None:
-        return None
+        return {}
     if table.credential not in stored:
         known = _nearest(table.credential, list(stored))
         raise ConfigError(f"[market.{name}]: the credential store has no {table.credential!r}{known}")
     entry = stored[table.credential]
+    if not entry["secret"]:
+        raise ConfigError(
+            f"[market.{name}]: {table.credential!r} has no key, since it is not known whether that account was made; "
+            "the tool login gets one if it was"
+        )
     if entry["base_url"] != base_url:
         raise ConfigError(f"[market.{name}]: {table.credential!r} was made at another address, {entry['base_url']}")
-    return SecretStr(entry["secret"])
+    return entry
 
 
 def _environment(settings: Settings, kind: str) -> tuple[SecretStr | None, str | None]:
@@ -253,14 +286,39 @@ def _checked_url(name: str, url: str) -> str:
     return url.rstrip("/")
 
 
-def _checked_key(name: str, secret: SecretStr, variable: str) -> str:
-    """The key without surrounding blanks; a key that cannot stand in a header is refused, unprinted."""
+def _checked_key(name: str, secret: SecretStr, source: str, market: Market) -> str:
+    """The key without surrounding blanks; refused, unprinted, if no header can hold it or it is another market's."""
     key = secret.get_secret_value().strip()
     if re.search(r"[${}<>]", key):
-        raise ConfigError(f"{name}: {variable} holds a placeholder that nobody replaced by the key")
+        raise ConfigError(f"{name}: {source} holds a placeholder that nobody replaced by the key")
     if not re.fullmatch(r"[\x21-\x7e]{1,4096}", key):
-        raise ConfigError(f"{name}: the key in {variable} holds blanks or control characters; copy it again")
+        raise ConfigError(f"{name}: the key from {source} holds blanks or control characters; copy it again")
+    for other in MARKETS.values():
+        # Sent there, it would be given away.
+        if other.key_pattern.fullmatch(key) and not market.key_pattern.fullmatch(key):
+            raise ConfigError(f"{name}: the key from {source} is one of {other.name}, not of {market.name}")
     return key
+
+
+def _is_unknown(variable: str) -> bool:
+    """Whether a variable has our prefix and no meaning. As the settings do, this takes either case."""
+    return variable.upper().startswith(PREFIX) and variable.upper() not in _variables()
+
+
+def _variables() -> list[str]:
+    """The variables with our prefix that there are."""
+    fields = Settings.model_fields.items()
+    return [f"{PREFIX}{name.upper()}" for name, field in fields if field.validation_alias is None] + [f"{PREFIX}CONFIG"]
+
+
+def _strange(variable: str) -> str:
+    """What is wrong with a variable that has no meaning; its value is not repeated."""
+    if variable.upper() == f"{PREFIX}APPROVAL":
+        return (
+            f"{variable}: approvals are not built yet, so nobody would be asked; leave it out, keep your client's own "
+            f"confirmation on, or set {PREFIX}READ_ONLY=true"
+        )
+    return f"{variable}: there is no such variable{_nearest(variable.upper(), _variables())}"
 
 
 def _explained(detail: Mapping[str, Any]) -> str:
@@ -274,4 +332,4 @@ def _explained(detail: Mapping[str, Any]) -> str:
 
 def _nearest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"

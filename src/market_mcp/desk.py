@@ -1,22 +1,26 @@
 """The server's working parts, put together and opened as one; where a call goes in and its result comes out."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import httpx2
 
-from market_mcp.accounts import Account, Accounts
-from market_mcp.actions import TOOLSETS, Action
+from market_mcp.accounts import KEYED, Account, Accounts
+from market_mcp.actions import Action, ListAction
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
-from market_mcp.actions.inbox import CheckInbox, ListMarkets
+from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsRead
 from market_mcp.actions.work import MyWork
 from market_mcp.changes import Changes
 from market_mcp.clock import Clock
 from market_mcp.credentials import CredentialStore, Registrar
+from market_mcp.egress import Guard
+from market_mcp.errors import CallError, Refused
 from market_mcp.exchange import Exchange
 from market_mcp.gateway import Gateway, Result
+from market_mcp.hints import Hints
 from market_mcp.keeper import Keeper, Progress
 from market_mcp.obligations import Obligations
 from market_mcp.pacing import Pacing
@@ -25,6 +29,9 @@ from market_mcp.state import State
 from market_mcp.transport import Transport
 from market_mcp.votes import Votes
 
+NOBODY_ANSWERS = "no: with the tools that are offered, nobody could answer the paid questions that come"
+"""Why an agent is not kept online although its user said so."""
+
 
 async def silent(waited: float, total: float, what: str) -> None:
     """Progress that nobody asked for."""
@@ -32,8 +39,10 @@ async def silent(waited: float, total: float, what: str) -> None:
 
 @dataclass(frozen=True)
 class Desk:
-    """Takes every call to the part that performs it."""
+    """Takes every call to the part that performs it; `offered` are the calls that its client can make."""
 
+    offered: Sequence[type[Action]]
+    hints: Hints
     accounts: Accounts
     gateway: Gateway
     keeper: Keeper
@@ -45,7 +54,14 @@ class Desk:
     quotas: Quotas
 
     async def perform(self, action: Action, progress: Progress = silent) -> Result:
-        """What a call brings: a JSON object. Raises CallError."""
+        """What a call brings: a JSON object. Raises CallError. Neither advises a call that is not offered."""
+        try:
+            return self.hints.followable(await self._perform(action, progress))
+        except CallError as error:
+            self.hints.advise(error)
+            raise
+
+    async def _perform(self, action: Action, progress: Progress) -> Result:
         match action:
             case ListMarkets():
                 return {"markets": [self._about(account) for account in self.accounts.all()]}
@@ -53,14 +69,35 @@ class Desk:
                 return await self.obligations.gather(action)
             case CheckInbox():
                 return await self.changes.check(action)
+            case MarkNotificationsRead():
+                return await self.changes.mark_read(action)
             case GetNextTask():
                 return await self.keeper.next_chat(action, progress)
             case SubmitResponse():
                 return await self.keeper.respond(action)
             case _ if action.tier == "read":
-                return await self.gateway.perform(action)
+                return await self._read(action)
             case _:
                 return await self._write(action)
+
+    async def _read(self, action: Action) -> Result:
+        """A read; where the key turns out not to allow it, what the public may see instead, if that is anything."""
+        try:
+            return await self.gateway.perform(action)
+        except Refused as refusal:
+            if refusal.status != 403 or isinstance(action, ListAction):
+                raise
+            account, native = self.accounts.resolve(action)
+            row = self.gateway.row(account, native)
+            if row.variant != KEYED or row.scope is None:
+                raise
+            self.accounts.deny(account.name, account.denied | {row.scope})
+            try:
+                return await self.gateway.perform(action)
+            except CallError:
+                # Not the key was at fault, then.
+                self.accounts.deny(account.name, account.denied)
+                raise refusal from None
 
     async def _write(self, action: Action) -> Result:
         account, native = self.accounts.resolve(action)
@@ -76,27 +113,33 @@ class Desk:
             named = getattr(native, argument, None)
             handle = result.get(argument) or (named and f"{account.name}:{named}")
             said = result.get("reply_id") or result.get("post_id") or getattr(native, "body", None)
-            self.changes.watch(account, kind, handle, said)
+            result = self.gateway.noted(result, partial(self.changes.watch, account, kind, handle, said))
         return result
 
     def _about(self, account: Account) -> Result:
         """What list_markets says of one account."""
         market = account.market
-        offered = [action for actions in TOOLSETS.values() for action in actions]
         about: Result = {"market": account.name, "kind": market.name, "live": not account.sandbox}
-        about["key"] = "configured" if account.key else f"none: set {market.key_env} to do more than read"
-        about["tools"] = [action.tool_name() for action in offered if market.supports(action)]
+        about["key"] = "configured" if account.key else f"none: set {account.key_source} to do more than read"
+        about["tools"] = [action.tool_name() for action in self.offered if market.supports(action)]
         left = self.quotas.left(account)
         if left:
             about["quota_left"] = left
         if market.supports(Heartbeat):
             about["presence"] = self.keeper.presence(account)
+            if account.presence == "on" and not answers_chats(self.offered):
+                about["presence"]["kept_online"] = NOBODY_ANSWERS
             about["chats_to_answer"] = len(self.keeper.open_chats(account))
         # Single posts and tasks have their own; naming all that were read would grow without end.
         waits = {topic: wait for topic, wait in self.pacing.next_in(account.id).items() if "/" not in topic}
         if waits:
             about["next_poll_in_seconds"] = {topic: round(wait + 0.49) for topic, wait in sorted(waits.items())}
         return about
+
+
+def answers_chats(offered: Sequence[type[Action]]) -> bool:
+    """Whether who has these calls can take a paid question and answer it; who cannot is not to be online for them."""
+    return GetNextTask in offered and SubmitResponse in offered
 
 
 @asynccontextmanager
@@ -107,21 +150,30 @@ async def open_desk(
     clock: Clock,
     store: CredentialStore,
     *,
+    offered: Sequence[type[Action]],
     interval: float,
     budget: int,
     passwords: Mapping[str, str],
 ) -> AsyncGenerator[Desk]:
     """A desk that works until the block is left; then its heartbeats have stopped and its client is closed.
 
-    `interval` in seconds and `budget` are those of the polling gate; `passwords` what the user gave, by kind of market.
+    `offered` are the calls that a client can make of it (none: nobody is served). `interval` in seconds and `budget`
+    are those of the polling gate; `passwords` what the user gave, by kind of market.
     """
     pacing = Pacing(state, clock, interval, budget)
     quotas = Quotas(state, clock)
-    gateway = Gateway(accounts, Exchange(Transport(client), clock), pacing, quotas)
+
+    def secrets() -> list[str]:
+        return [*accounts.secrets(), *passwords.values(), *store.secrets()]
+
+    gateway = Gateway(accounts, Exchange(Transport(client), clock, Guard(secrets)), pacing, quotas)
     keeper = Keeper(gateway, state, clock)
     async with client, anyio.create_task_group() as group:
-        keeper.run_in(group)
+        if answers_chats(offered):
+            keeper.run_in(group)
         yield Desk(
+            offered=offered,
+            hints=Hints(offered),
             accounts=accounts,
             gateway=gateway,
             keeper=keeper,

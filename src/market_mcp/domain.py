@@ -176,6 +176,7 @@ class Review(TypedDict, total=False):
     contract_id: str | None
     author: str | None
     about: str | None
+    about_id: str | None
     rating: int | None
     text: str | None
     created_at: str | None

@@ -8,18 +8,21 @@ MarketMcpError
     ├── TooSoon            the polling interval holds this back; nothing was sent
     ├── Refused            the market answered, and said no; nothing was changed
     ├── Unavailable        no usable answer, and nothing can have been changed
+    ├── StateUnavailable   the state file cannot be read or written now
     ├── OutcomeUnknown     a write left, and whether it took effect is not known
+    ├── Halfway            the market did a part, and refused the rest
     └── NotKept            a key was made, and could not be stored
 """
 
 from typing import Literal
 
-Effect = Literal["none", "unknown", "done"]
+Effect = Literal["none", "unknown", "partly", "done"]
 
 
 EFFECTS: dict[Effect, str] = {
     "none": "Nothing was changed.",
     "unknown": "Whether it took effect is unknown.",
+    "partly": "A part of it took effect.",
     "done": "It took effect.",
 }
 
@@ -99,11 +102,24 @@ class Unavailable(CallError):
     kind = "unavailable"
 
 
+class StateUnavailable(CallError):
+    """The state file is locked, full or broken. What depends on it was not sent."""
+
+    kind = "state_unavailable"
+
+
 class OutcomeUnknown(CallError):
     """A write was sent and its answer was lost or unreadable."""
 
     kind = "outcome_unknown"
     effect = "unknown"
+
+
+class Halfway(CallError):
+    """What takes two requests was done by half: the market took the first and refused the second."""
+
+    kind = "halfway"
+    effect = "partly"
 
 
 class NotKept(CallError):

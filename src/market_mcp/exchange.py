@@ -2,18 +2,21 @@
 
 import email.utils
 import hashlib
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
 from market_mcp.clock import Clock
+from market_mcp.egress import Guard
 from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
 from market_mcp.lists import upstream_query
 from market_mcp.markets import Row
 from market_mcp.scrub import scrub, scrub_text
-from market_mcp.transport import NoAnswer, NotSent, Transport
-from market_mcp.wire import Fields, HttpReply, HttpRequest, parse_json
+from market_mcp.transport import NoAnswer, NotSent, Transport, Unsendable
+from market_mcp.wire import Fields, HttpReply, HttpRequest, last_event, parse_json
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 30.0
@@ -23,7 +26,7 @@ TRIES = 3
 """How often a request is sent that cannot have arrived, or a read of a single thing that met a passing trouble."""
 
 TRIES_WITHIN = 20.0
-"""Seconds for all of these tries together."""
+"""Seconds after the first of these tries within which a further one may begin."""
 
 LONGEST_PAUSE = 5.0
 """Seconds; who is asked to wait longer is told so and decides for himself."""
@@ -43,9 +46,10 @@ class _Busy(Exception):
 class Exchange:
     """Sends one request for one row. It knows no gate: who asks too often is not noticed here."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, guard: Guard) -> None:
         self._transport = transport
         self._clock = clock
+        self._guard = guard
 
     def request(
         self,
@@ -62,6 +66,8 @@ class Exchange:
         Raises BadCall where the key is missing or known not to allow it, and for an id that is none.
         """
         _permitted(account, row)
+        # What the caller wrote, and not the body: a registration's password is put there by us.
+        self._guard.check(action.model_dump())
         path = fill(row.path, action)
         # `tasks` in the place of an agent's name would make reading a profile the claiming of a question.
         if path != row.path and any(other.route == f"{row.method} {path}" for other in account.market.rows.values()):
@@ -71,7 +77,8 @@ class Exchange:
             )
         query = dict(row.query(action))
         if isinstance(action, ListAction):
-            query |= _page(row, action, cursor)
+            query |= upstream_query(row, action)
+        query |= _page(row, cursor)
         return HttpRequest(
             method=row.method,
             path=path,
@@ -90,7 +97,9 @@ class Exchange:
         """
         name = account.market.name
         try:
-            reply = await self._tried(account, row, request)
+            reply = _without_key(account, await self._tried(account, row, request))
+        except Unsendable as error:
+            raise BadCall(f"{name} cannot be sent this: {error}.") from None
         except NotSent as error:
             raise Unavailable(
                 f"{name} cannot be reached: {error}.", next="Try again in a minute, or use another market."
@@ -99,8 +108,10 @@ class Exchange:
             raise _lost(row, f"{name} gave no usable answer: {error}.") from None
         self._judge(account, row, reply)
         # An answer that is meant to be empty, as to a deletion, says only that all went well.
-        empty = reply.status == 204 or reply.headers.get("content-length") == "0"
-        return b"{}" if empty else reply.body
+        if reply.status == 204 or reply.headers.get("content-length") == "0":
+            return b"{}"
+        streamed = reply.headers.get("content-type", "").startswith("text/event-stream")
+        return last_event(reply.body) if streamed else reply.body
 
     def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
@@ -109,7 +120,7 @@ class Exchange:
             if row.items is None:
                 return scrub(row.decode(fields))
             page = row.page(fields, cursor)
-            return scrub({"items": page.items, "next": page.next})
+            return scrub(page._asdict())
         except MalformedReply as error:
             text = f"{account.market.name} answered with something unreadable: {scrub_text(str(error))}."
             raise _lost(row, text) from None
@@ -122,7 +133,7 @@ class Exchange:
         return self.decode(account, row, await self.send(account, row, request))
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
-        """The reply to a request, after as many tries as it may have. Raises NotSent or NoAnswer."""
+        """The reply to a request, after as many tries as it may have. Raises Unsendable, NotSent or NoAnswer."""
         if account.sandbox or row.items is not None:
             return await self._transport.send(account, request)
         try:
@@ -165,12 +176,16 @@ class Exchange:
         if status < 400:
             raise _lost(row, f"{name} answered with a redirect (HTTP {status}), which is not followed.")
         said = _sentence(reply)
-        text = f"{name} refused (HTTP {status}){': ' + said if said else ''}."
+        text = f"{name} refused (HTTP {status}){f', in its words: “{said}”.' if said else '.'}"
         retry = None
         next_step = row.hints.get(status, "")
         match status:
-            case 401:
-                next_step = f"Tell the user that the key in {account.market.key_env} was not accepted."
+            case 401 if not next_step:
+                next_step = (
+                    f"Tell the user that the key from {account.key_source} was not accepted."
+                    if account.key
+                    else f"It wants a key: ask the user to set {account.key_source} and restart the server."
+                )
             case 403 if row.scope is not None and not next_step:
                 next_step = f"Either the token lacks the scope {row.scope}, or this is for another party to do."
             case 404 if not next_step:
@@ -195,12 +210,12 @@ def _permitted(account: Account, row: Row) -> None:
     if row.auth and account.key is None:
         raise BadCall(
             f"{name} needs a key for this, and none is configured.",
-            next=f"Ask the user to set {account.market.key_env} and restart the server.",
+            next=f"Ask the user to set {account.key_source} and restart the server.",
         )
     if row.scope is not None and account.scopes is not None and row.scope not in account.scopes:
         raise BadCall(
             f"The token for {name} lacks the scope {row.scope}.",
-            next="Ask the user for a token with it; create_token makes one if yours has tokens:write.",
+            next="Ask the user for a token with it. If yours has tokens:write, create_token makes one.",
         )
 
 
@@ -216,9 +231,9 @@ def _worth_a_try(error: Exception) -> bool | float:
     return isinstance(error, NotSent)
 
 
-def _page(row: Row, action: ListAction, cursor: str | None) -> dict[str, object]:
-    """The filters that go upstream, and which page is asked for."""
-    query: dict[str, object] = dict(upstream_query(row, action))
+def _page(row: Row, cursor: str | None) -> dict[str, object]:
+    """Which page is asked for."""
+    query: dict[str, object] = {}
     if row.paging is not None:
         query["limit"] = row.paging.limit
         if row.paging.param == "page":
@@ -242,13 +257,21 @@ def _lost(row: Row, text: str) -> CallError:
     return OutcomeUnknown(text, next="Do not repeat it blindly: look first whether it took effect.")
 
 
+def _without_key(account: Account, reply: HttpReply) -> HttpReply:
+    """The reply without the key it was asked with, which some markets quote when they find fault with it."""
+    if account.key is None or account.key.encode() not in reply.body:
+        return reply
+    return replace(reply, body=reply.body.replace(account.key.encode(), b"[your key]"))
+
+
 def _sentence(reply: HttpReply) -> str:
     """The market's own words for its refusal, cleaned and cut."""
     try:
-        said = Fields.of(parse_json(reply.body), "").text("error", "message", "detail")
+        said = Fields.of(parse_json(reply.body), "").unwrap("error").text("error", "message", "detail")
     except MalformedReply:
         said = None
-    return scrub_text(said or "").strip()[:300].rstrip(".")
+    # They will stand in quotation marks, and must not end them.
+    return re.sub("[“”]", "'", scrub_text(said or "")).strip()[:300].rstrip(".")
 
 
 def _retry_after(reply: HttpReply, now: float) -> float:

@@ -1,7 +1,9 @@
 """Performs actions: finds the market, checks, asks the gate, has it sent. Every call passes here and only here."""
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
@@ -9,20 +11,24 @@ import anyio
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action, ListAction
 from market_mcp.actions.board import GetPost
-from market_mcp.bounds import beginning, compact
-from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused, TooSoon, Unavailable
+from market_mcp.bounds import ROOM, beginning, compact, portion
+from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused, StateUnavailable, TooSoon, Unavailable
 from market_mcp.exchange import PASSING, WRITE_TIMEOUT, Exchange, fill
 from market_mcp.lists import (
-    ROOM,
+    READ_WHOLE,
     Item,
     Position,
     Share,
+    choices,
     deal,
     decode_cursor,
     encode_cursor,
     excerpt,
     followable,
+    left_to_us,
     narrow,
+    order_of,
+    sort_key,
     unsupported,
 )
 from market_mcp.markets import Row
@@ -74,29 +80,50 @@ class Gateway:
         if row.quota is not None:
             self._quotas.check(account, row.quota)
         if row.standing is not None:
-            self._quotas.check_standing(account, row.standing)
+            self._quotas.check_standing(account, row.standing, str(getattr(action, row.standing.subject)))
         if row.before is not None:
-            seen, _ = await self.held(account, row.before, action)
+            seen = self._shown(account, row.before, action)
         try:
             result = await self.exchange.call(account, row, action, within=WRITE_TIMEOUT, seen=seen)
         except OutcomeUnknown:
             # It may have happened, so it counts, and what it would have changed is to be looked at anew.
-            self._settle(account, row, action)
+            with contextlib.suppress(StateUnavailable):
+                self._settle(account, row, action, {})
             raise
         except Refused as refusal:
             if refusal.status == 409:
                 # Things are not as they are held to be, so the call that shows how they are is due.
-                self.outdate(account, [fill(topic, action) for topic in row.clears])
+                with contextlib.suppress(StateUnavailable):
+                    self.outdate(account, row.outdates(action))
             raise
-        self._settle(account, row, action)
-        return result
+        if _tells(result):
+            result = {**result, "untrusted": UNTRUSTED}
+        return self.noted(result, lambda: self._settle(account, row, action, result))
+
+    def noted(self, result: Mapping[str, Any], note: Callable[[], None]) -> Result:
+        """The result of what is done at the market, whether or not it can be noted here as well."""
+        try:
+            note()
+        except StateUnavailable as error:
+            return {**result, "not_noted": f"It took effect. {error.message} So it may be missing in later answers."}
+        return dict(result)
 
     def outdate(self, account: Account, topics: Sequence[str]) -> None:
         """Notes that what is held about these topics shows things as they were."""
         self._pacing.out_of_date(account.id, tuple(topics))
 
-    def _settle(self, account: Account, row: Row, action: Action) -> None:
-        self.outdate(account, [fill(topic, action) for topic in row.clears])
+    def _shown(self, account: Account, row: Row, action: Action) -> object:
+        """What a read brought when it was made last, however long ago. Raises BadCall when it never was."""
+        answer = self._pacing.latest(account.id, fill(row.topic, action))
+        if answer is None:
+            raise BadCall(
+                f"{account.market.name} takes this only on what you have read, and you have not read it.",
+                next=f"Call {row.action.tool_name()} first, and decide then.",
+            )
+        return self.exchange.decode(account, row, str(answer).encode())
+
+    def _settle(self, account: Account, row: Row, action: Action, result: Mapping[str, object]) -> None:
+        self.outdate(account, row.outdates(action, result))
         if row.quota is not None:
             self._quotas.spend(account, row.quota)
         if row.standing is not None:
@@ -111,31 +138,51 @@ class Gateway:
         request = self.exchange.request(account, row, action, cursor=cursor)
         topic = fill(row.topic, action)
         question = Question.of(account.id, topic, request.method, request.path, sorted(request.query))
+        fresh: list[Any] = []
 
         async def fetch() -> str:
-            # Bytes that are no UTF-8 keep for the parser, which refuses them.
-            return (await self.exchange.send(account, row, request)).decode(errors="surrogateescape")
+            body = await self.exchange.send(account, row, request)
+            # Read before it is held: what cannot be read is a failure, and displaces no answer that could.
+            fresh.append(self.exchange.decode(account, row, body, cursor))
+            return body.decode()
 
         held = await self._pacing.ask(question, fetch)
-        return self.exchange.decode(account, row, str(held.answer).encode(errors="surrogateescape"), cursor), held
+        return fresh[0] if fresh else self.exchange.decode(account, row, str(held.answer).encode(), cursor), held
 
     async def _read(self, account: Account, row: Row, action: Action) -> Result:
         answer, held = await self.held(account, row, action)
         found = dict(_mapping(answer))
-        offset = getattr(action, "offset", 0)
-        found |= {name: found[name][offset:] for name in ("body", "description") if offset and name in found}
         left_out: dict[str, str] = {}
+        more: dict[str, bool] = {}
         for part in row.also:
             try:
-                found[part.into] = (await self.held(account, part, action))[0]
+                found[part.into], more[part.into] = await self._part(account, part, action)
             except CallError as error:
                 left_out[part.into] = error.as_text()
-        content: Result = {type(action).noun: found, "feed": _feed(held), "untrusted": UNTRUSTED}
+        leads_on: Result = {}
+        replies: Result = {}
         if isinstance(action, GetPost):
-            content |= _some_replies(found, action.replies_offset)
+            replies, leads_on = _some_replies(found, action.replies_offset, more.get("replies", False))
+        if "offset" in type(action).model_fields:
+            # Who writes long replies leaves the post itself some room all the same.
+            room = max(ROOM - len(compact(replies)), ROOM // 4)
+            found, following = portion(found, getattr(action, "offset", 0), room)
+            leads_on |= {} if following is None else {"next_offset": following}
+        content: Result = {type(action).noun: found | replies, **leads_on, "feed": _feed(held), "untrusted": UNTRUSTED}
         if left_out:
             content["left_out"] = left_out
         return self.framed(account, content)
+
+    async def _part(self, account: Account, row: Row, action: Action) -> tuple[Any, bool]:
+        """What joins a single thing, and whether it goes on: a list is read as far as the place that is asked for."""
+        answer, _ = await self.held(account, row, action)
+        if row.items is None:
+            return answer, False
+        items, following = list(answer["items"]), answer["next"]
+        while following is not None and len(items) <= getattr(action, f"{row.into}_offset"):
+            answer, _ = await self.held(account, row, action, following)
+            items, following = [*items, *answer["items"]], answer["next"]
+        return items, following is not None
 
     async def _list(self, action: ListAction) -> Result:
         positions = decode_cursor(action)
@@ -161,16 +208,19 @@ class Gateway:
                 raise next(iter(errors.values()))
             raise _all_failed(errors)
         ordered = [shares[account.name] for account in accounts if account.name in shares]
-        items, going_on = deal(ordered, action.limit)
+        items, going_on = deal(ordered, action.limit, key=sort_key(action))
         # A market whose trouble may pass is asked again where it stood; with others a list would never end.
         going_on |= {n: (positions or {}).get(n, Position()) for n, error in errors.items() if _may_pass(error)}
         reachable = followable(action, going_on)
         self.remember(items, action.noun.removesuffix("s"))
         asked = [account.name for account in accounts if account.name in feeds]
         content: Result = {
-            type(action).noun: [excerpt(item) for item in items],
+            type(action).noun: items,
             "feeds": {name: feeds[name] for name in asked},
         }
+        order = order_of(action)
+        if items and order is not None:
+            content["order"] = order
         skipped |= {name: error.as_text() for name, error in errors.items()}
         skipped |= {name: TOO_FAR for name in going_on if name not in reachable}
         if skipped:
@@ -195,14 +245,11 @@ class Gateway:
         rows = {account.name: account.row(action) for account in accounts}
         lacking = {name: ["this"] if row is None else unsupported(row, action) for name, row in rows.items()}
         able = [account for account in accounts if not lacking[account.name]]
-        if not able:
-            names = sorted({name for missing in lacking.values() for name in missing})
-            have = sorted({name for row in rows.values() if row for name in (*row.filters, *row.local)})
-            raise BadCall(
-                f"None of these markets can filter by {', '.join(names)}.",
-                next=f"Filters there are: {', '.join(have)}.",
-            )
         reasons = {name: f"cannot filter by {', '.join(missing)}" for name, missing in lacking.items() if missing}
+        if not able:
+            cannot = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
+            can = "; ".join(f"{name} by {choices(row)}" for name, row in rows.items() if row)
+            raise BadCall(f"No market can do this: {cannot}.", next=f"Each can filter: {can}.")
         return able, reasons
 
     async def _share(self, account: Account, action: ListAction, position: Position) -> tuple[Share, Result]:
@@ -214,8 +261,17 @@ class Gateway:
             raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
         answer, held = await self.held(account, row, native, position.cursor)
         page = _mapping(answer)
-        items: Sequence[Item] = narrow(row, action, page["items"])
-        return Share(account.name, items[position.given :], position, page["next"]), _feed(held)
+        items: Sequence[Item] = narrow(row, action, page["items"])[position.given :]
+        tool = READ_WHOLE.get(type(action).noun)
+        if tool is not None:
+            items = [excerpt(item, tool) for item in items]
+        feed = _feed(held)
+        if page["unreadable"]:
+            feed["unreadable_items"] = page["unreadable"]
+        ours = left_to_us(row, action)
+        if ours and (page["next"] or position.cursor):
+            feed["covers"] = f"{', '.join(ours)}: one page of {len(page['items'])} only, not the market's whole list"
+        return Share(account.name, items, position, page["next"]), feed
 
     def _check(self, account: Account, row: Row, action: Action) -> None:
         """This market's demands on the arguments, before anything leaves. Raises BadCall."""
@@ -224,7 +280,8 @@ class Gateway:
             raise BadCall(f"{account.market.name} does not know {', '.join(sorted(unknown))}.")
         for name in (*row.needs, *row.placeholders()):
             if getattr(action, name) is None:
-                raise BadCall(f"{account.market.name} needs `{name}` for this.")
+                source = type(action).sources.get(name, "")
+                raise BadCall(f"{account.market.name} needs `{name}` for this.", next=source)
         for name, limit in row.max_length.items():
             length = len(str(getattr(action, name) or ""))
             if length > limit:
@@ -249,20 +306,37 @@ class Look:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._held: list[Held] = []
+        self._unreadable = 0
 
     async def read(self, account: Account, action: Action) -> Any:
         """What a read brings, through the gate; the ids in the action are the platform's own. Raises CallError."""
+        return (await self.dated(account, action))[0]
+
+    async def dated(self, account: Account, action: Action) -> tuple[Any, Held]:
+        """The same, and the held answer it was read from."""
         row = self._gateway.row(account, action)
         answer, held = await self._gateway.held(account, row, action)
         self._held.append(held)
+        self._unreadable += answer["unreadable"] if row.items else 0
         self._gateway.remember(answer["items"] if row.items else answer, action.noun.removesuffix("s"))
-        return answer
+        return answer, held
+
+    def oldest(self) -> Held | None:
+        """The oldest answer read; it says of all if one of them is out of date, or could not be renewed."""
+        if not self._held:
+            return None
+        note = next((held.note for held in self._held if held.note), "")
+        oldest = max(self._held, key=lambda held: held.age)
+        return replace(oldest, stale=any(held.stale for held in self._held), note=note)
 
     def gathered(self, content: Mapping[str, list[Any]], skipped: Mapping[str, str]) -> Result:
         """A result put together of what was read, with the age of its oldest part."""
         result: Result = dict(content)
-        if self._held:
-            result["feed"] = _feed(max(self._held, key=lambda held: held.age))
+        oldest = self.oldest()
+        if oldest is not None:
+            result["feed"] = _feed(oldest)
+        if self._unreadable:
+            result["unreadable_items"] = self._unreadable
         if any(content.values()):
             result["untrusted"] = UNTRUSTED
         if skipped:
@@ -270,6 +344,15 @@ class Look:
         if any(account.sandbox for account in self._gateway.accounts.all()):
             result["sandbox"] = True
         return result
+
+
+def _tells(value: object, name: str = "") -> bool:
+    """Whether a write's result holds sentences other than the `message` in which the market says that all went well."""
+    if isinstance(value, Mapping):
+        return any(_tells(inner, key) for key, inner in cast("Mapping[str, object]", value).items())
+    if isinstance(value, list):
+        return any(_tells(inner, name) for inner in cast("list[object]", value))
+    return isinstance(value, str) and name != "message" and " " in value
 
 
 def _ids(action: ListAction) -> dict[str, object]:
@@ -282,18 +365,15 @@ def _mapping(answer: object) -> Mapping[str, Any]:
     return answer  # pyright: ignore[reportUnknownVariableType]
 
 
-def _some_replies(post: Result, start: int) -> Result:
-    """Cuts a post's replies to those from `start` on that there is room for; where they go on, if they do.
+def _some_replies(post: Result, start: int, more: bool) -> tuple[Result, Result]:
+    """Takes a post's replies out of it: those from `start` on that there is room for, and where they go on, if they do.
 
-    A long text leaves them half of the room, and is itself continued by `offset`.
+    A long text leaves them half of the room.
     """
-    replies = post.get("replies")
-    if not replies:
-        return {}
-    room = ROOM - len(compact({name: value for name, value in post.items() if name != "replies"}))
-    end = start + beginning(replies[start:], max(room, ROOM // 2))
-    post["replies"] = replies[start:end]
-    return {"next_replies_offset": end} if end < len(replies) else {}
+    replies = post.pop("replies", [])
+    end = start + beginning(replies[start:], max(ROOM - len(compact(post)), ROOM // 2))
+    shown = {"replies": replies[start:end]} if replies else {}
+    return shown, {"next_replies_offset": end} if more or end < len(replies) else {}
 
 
 def _may_pass(error: CallError) -> bool:

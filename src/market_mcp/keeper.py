@@ -8,6 +8,7 @@ questions, for a moment when it posts, or when its user said `presence = "on"`.
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,8 +16,9 @@ from anyio.abc import TaskGroup
 
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
+from market_mcp.bounds import ROOM, beginning, compact
 from market_mcp.clock import Clock, Stamp, elapsed, stamp
-from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused
+from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused, StateUnavailable, Unavailable
 from market_mcp.gateway import UNTRUSTED, Gateway, Result
 from market_mcp.markets import Row
 from market_mcp.scrub import scrub_text
@@ -43,6 +45,9 @@ KEPT = 24 * 3600.0
 
 SHOWN = 4_000
 """Characters of a question that could not be read, shown as it came."""
+
+PART = ROOM // 3
+"""Characters of a message's parts, where it is too long for one answer; escapes may double what is sent."""
 
 PROGRESS_EVERY = 5.0
 
@@ -73,7 +78,14 @@ class Keeper:
         if (self.last_beat(account) or 0.0) < BEAT_EVERY and self.last_beat(account) is not None:
             return
         beat = Heartbeat(market=account.name)
-        await self._gateway.exchange.call(account, self._gateway.row(account, beat), beat)
+        try:
+            await self._gateway.exchange.call(account, self._gateway.row(account, beat), beat)
+        except OutcomeUnknown as error:
+            # What is unknown is only whether one is online.
+            raise Unavailable(
+                f"The heartbeat that goes before failed, so nothing else was sent: {error.message}",
+                next="Try again in a minute.",
+            ) from None
         now = stamp(self._clock)
         with self._state.transaction() as db:
             db.execute(
@@ -107,7 +119,12 @@ class Keeper:
             self._keep_beating(account)
         waiting = self.open_chats(account)
         if waiting:
-            return self._gateway.framed(account, {"chat": waiting[0], "claimed_before": True, "untrusted": UNTRUSTED})
+            chat = _latest(waiting[0], action.messages_before)
+            return self._gateway.framed(account, {"chat": chat, "claimed_before": True, "untrusted": UNTRUSTED})
+        if action.messages_before is not None:
+            raise BadCall(
+                "No claimed question is open any more.", next="Leave `messages_before` out to wait for the next."
+            )
         row = self._gateway.row(account, action)
         found: dict[str, Any] = {}
         failure: CallError | None = None
@@ -117,7 +134,7 @@ class Keeper:
                 found = await self._claim(account, row, action)
                 if "chat" in found:
                     # Before anything else: from now on it is owed, even if the caller leaves this instant.
-                    self._claimed(account, found["chat"])
+                    found = self._gateway.noted(found, partial(self._claimed, account, found["chat"]))
             except CallError as error:
                 failure = error  # raised below, since a task group would wrap it up
             group.cancel_scope.cancel()
@@ -128,8 +145,8 @@ class Keeper:
             if account.presence == "off":
                 message = "No question came; presence is off, so none will until the user changes that."
             return self._gateway.framed(account, {"chat": None, "message": message})
-        chat = {**found["chat"], **self._deadline(0.0)}
-        return self._gateway.framed(account, {"chat": chat, "untrusted": UNTRUSTED})
+        chat = {**_latest(found["chat"], None), **self._deadline(0.0)}
+        return self._gateway.framed(account, {**found, "chat": chat, "untrusted": UNTRUSTED})
 
     async def _claim(self, account: Account, row: Row, action: GetNextTask) -> dict[str, Any]:
         """What comes within the wait. Raises CallError; what cannot be read but may be owed stands in it."""
@@ -153,10 +170,10 @@ class Keeper:
             result = await self._gateway.perform(action)
         except Refused as refusal:
             if refusal.status in {404, 409}:
-                self._settle(action)
+                with contextlib.suppress(StateUnavailable):
+                    self._settle(action)
             raise
-        self._settle(action)
-        return result
+        return self._gateway.noted(result, partial(self._settle, action))
 
     def _settle(self, action: SubmitResponse) -> None:
         account, native = self._gateway.accounts.resolve(action)
@@ -214,3 +231,25 @@ class Keeper:
             await progress(waited, seconds, "waiting for a paid question")
             await self._clock.sleep(PROGRESS_EVERY)
             waited += PROGRESS_EVERY
+
+
+def _latest(chat: dict[str, Any], before: int | None) -> dict[str, Any]:
+    """The chat with its last messages, or the last before that place, as many as there is room for.
+
+    The last one holds the question. How many were left out stands in `earlier_messages`, which is the place to go on.
+    """
+    messages = [part for message in chat["messages"] for part in _parts(message)][:before]
+    earlier = len(messages) - beginning(messages[::-1], ROOM)
+    return {**chat, "messages": messages[earlier:], **({"earlier_messages": earlier} if earlier else {})}
+
+
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The message, or what it is cut into where one answer cannot hold it."""
+    if len(compact(message)) <= ROOM:
+        return [message]
+    text = message["content"]
+    starts = range(0, len(text), PART)
+    return [
+        {**message, "content": text[start : start + PART], "part": f"{number} of {len(starts)}"}
+        for number, start in enumerate(starts, 1)
+    ]

@@ -11,19 +11,26 @@ from typing import Any, NamedTuple, cast
 
 from market_mcp.actions import ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
-from market_mcp.bounds import MAX_RESULT, compact
+from market_mcp.bounds import ROOM, compact
 from market_mcp.errors import BadCall
 from market_mcp.markets import Row
 from market_mcp.times import seconds
 
 Item = Mapping[str, Any]
 Fits = Callable[[Item], bool]
+Key = Callable[[Item], Any]
 
 EXCERPT = 280
-"""Characters of a long text in a list; `get_*` has the whole."""
+"""Characters of a long text in a list of what can be read whole elsewhere; all other texts are whole."""
 
-ROOM = MAX_RESULT * 3 // 4
-"""Characters of an answer's items; what does not fit is left for the next page and not cut away behind its cursor."""
+READ_WHOLE = {
+    "posts": "get_post",
+    "tasks": "get_task",
+    "bids": "get_bid",
+    "contracts": "get_contract",
+    "agents": "get_profile",
+}
+"""By what a list brings: the tool that reads one of them whole, where there is one."""
 
 
 class Position(NamedTuple):
@@ -49,15 +56,19 @@ class Share:
         return Position(self.next) if self.next is not None else None
 
 
-def deal(shares: Sequence[Share], limit: int, room: int = ROOM) -> tuple[list[Item], dict[str, Position]]:
+def deal(
+    shares: Sequence[Share], limit: int, room: int = ROOM, key: Key | None = None
+) -> tuple[list[Item], dict[str, Position]]:
     """At most `limit` items, as many as there is room for but at least one, and where each market goes on.
 
-    They are taken in turn from each market, so that a busy one hides no quiet one.
+    With a `key`, by which each share is sorted, all are; else they are taken in turn from each market, so that a busy
+    one hides no quiet one.
     """
     taken = {share.market: 0 for share in shares}
     items: list[Item] = []
-    for share, item in _in_turn(shares):
-        room -= len(compact(excerpt(item)))
+    offered = _in_turn(shares)
+    for share, item in offered if key is None else sorted(offered, key=lambda one: key(one[1])):
+        room -= len(compact(item)) + 1
         if len(items) == limit or (items and room < 0):
             break
         items.append(item)
@@ -122,15 +133,26 @@ def _fingerprint(action: ListAction) -> str:
 
 
 def unsupported(row: Row, action: ListAction) -> list[str]:
-    """The filters of the call that neither this market nor we can answer for it."""
+    """The filters of the call that nobody can answer for this market, with their value where it knows others."""
     lacking: list[str] = []
     for name, value in action.filters().items():
-        known = row.filters.get(name)
-        upstream = known is not None and (known.values is None or value in known.values)
         local = name in row.local and (name != "sort" or value in SORTS)
-        if not upstream and not local and name not in row.placeholders():
-            lacking.append(name if name != "sort" else f"sort={value}")
+        if not _upstream(row, name, value) and not local:
+            lacking.append(f"{name}={value}" if name in row.filters or name in row.local else name)
     return lacking
+
+
+def _upstream(row: Row, name: str, value: object) -> bool:
+    """Whether the market itself answers for this filter's value."""
+    known = row.filters.get(name)
+    return name in row.placeholders() or (known is not None and (known.values is None or value in known.values))
+
+
+def choices(row: Row) -> str:
+    """What a list of this market can be narrowed by, in words."""
+    names = sorted({*row.filters, *row.local, *row.placeholders()})
+    values = {name: ", ".join(map(str, known.values)) for name, known in row.filters.items() if known.values}
+    return ", ".join(f"{name} ({values[name]})" if name in values and name not in row.local else name for name in names)
 
 
 def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
@@ -147,22 +169,34 @@ def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
 def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
     """The items of a page that fit the filters which the market leaves to us, in the order asked for."""
     left = list(items)
-    for name, value in action.filters().items():
-        known = row.filters.get(name)
-        if (known is not None and (known.values is None or value in known.values)) or name in row.placeholders():
-            continue
-        if name == "sort":
-            left.sort(key=SORTS[str(value)])
-        else:
-            fits = FILTERS[name](value, action)
+    for name in left_to_us(row, action):
+        if name != "sort":
+            fits = FILTERS[name](getattr(action, name), action)
             left = [item for item in left if fits(item)]
-    return left
+    key = sort_key(action)
+    # What a market has sorted is sorted again, since all pages must be in the same order to become one.
+    return left if key is None else sorted(left, key=key)
 
 
-def excerpt(item: Item) -> Item:
-    """The item with its long texts cut; how long they are stands beside them."""
+def left_to_us(row: Row, action: ListAction) -> list[str]:
+    """The filters of the call that are answered here, from the market's page alone."""
+    return [name for name, value in action.filters().items() if not _upstream(row, name, value)]
+
+
+def sort_key(action: ListAction) -> Key | None:
+    """The key of the order that is asked for, where items of several markets have one."""
+    return SORTS.get(str(getattr(action, "sort", "")))
+
+
+def order_of(action: ListAction) -> str | None:
+    """What is said of that order."""
+    return SORTED.get(str(getattr(action, "sort", "")))
+
+
+def excerpt(item: Item, tool: str) -> Item:
+    """The item with its long texts cut, which say how long they are and which tool reads them whole."""
     cut = {
-        name: f"{text[:EXCERPT].rstrip()}… [{len(text)} characters; read it whole with get_*]"
+        name: f"{text[:EXCERPT].rstrip()}… [{len(text)} characters; {tool} has them all]"
         for name, text in item.items()
         if isinstance(text, str) and len(text) > EXCERPT
     }
@@ -203,6 +237,12 @@ def _amount(item: Item) -> Decimal | None:
     return None if amount is None else Decimal(amount)
 
 
+def _by_pay(item: Item) -> tuple[int, str, Decimal]:
+    """Amounts in different currencies do not compare, so each has its place; then what names none, then no amount."""
+    amount, currency = _amount(item), item.get("pay", {}).get("currency", "")
+    return (2 if amount is None else 1 if not currency else 0), currency, -(amount or Decimal(0))
+
+
 def _deadline(item: Item) -> float | None:
     return seconds(str(item.get("deadline", "")))
 
@@ -215,7 +255,12 @@ FILTERS: dict[str, Callable[[object, ListAction], Fits]] = {
     "status": lambda value, _: lambda item: value == "any" or item.get("status") == value,
     "difficulty": lambda value, _: lambda item: item.get("difficulty") == value,
 }
-SORTS: dict[str, Callable[[Item], Any]] = {
-    "payout": lambda item: -(_amount(item) or 0),
+SORTS: dict[str, Key] = {
+    "payout": _by_pay,
     "deadline": lambda item: math.inf if (due := _deadline(item)) is None else due,
 }
+SORTED = {
+    "payout": "Grouped by currency, the best paid first in each: amounts of different currencies do not compare.",
+    "deadline": "The soonest first, over all markets; those without a deadline last.",
+}
+"""How an answer that we sorted says so."""

@@ -1,5 +1,8 @@
 """What the agent owes and waits for, on all markets, soonest deadline first."""
 
+import contextlib
+import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,14 +13,16 @@ from market_mcp.actions.chat import GetNextTask
 from market_mcp.actions.contracts import ListContracts
 from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
 from market_mcp.domain import present
+from market_mcp.errors import CallError
 from market_mcp.gateway import Gateway, Look, Result
 from market_mcp.keeper import Keeper
 from market_mcp.lists import excerpt
 from market_mcp.quotas import Quotas
-from market_mcp.survey import Part, survey, together
+from market_mcp.survey import Brought, Part, survey, together
+from market_mcp.times import seconds
 
 COUNTER_OFFERS_ASKED = 5
-"""Active bids whose counter-offers are looked up in one call; the others wait for the next."""
+"""Active bids whose counter-offers are looked up in one call; of the others the result says that they were not."""
 
 CONTRACT_STEPS = {
     ("seller", "in_progress"): ("deliver", "submit_work"),
@@ -28,7 +33,7 @@ CONTRACT_STEPS = {
     ("buyer", "rejected"): ("wait for a new delivery", ""),
 }
 
-Duty = dict[str, Any]
+Duty = Mapping[str, Any]
 
 
 class Obligations:
@@ -46,25 +51,32 @@ class Obligations:
             Part("commitments", CommittedTasks, True, partial(self._commitments, look)),
             Part("bids", ListBids, True, partial(_bids, look)),
             Part("counter-offers", ListCounterOffers, True, partial(_counter_offers, look)),
-            Part("contracts", ListContracts, True, partial(_contracts, look)),
+            Part("contracts", ListContracts, True, partial(self._contracts, look)),
             Part("chats", GetNextTask, True, self._chats),
         )
         duties, skipped = await survey(self._gateway.accounts, action.market, parts)
-        duties.sort(key=lambda duty: (duty.get("due") or "9999", duty["id"]))
-        return look.gathered({"work": [excerpt(present(duty)) for duty in duties]}, skipped)
+        duties.sort(key=lambda duty: (_instant(duty), duty["id"]))
+        return look.gathered({"work": duties}, skipped)
 
-    async def _commitments(self, look: Look, account: Account) -> list[Duty]:
+    async def _commitments(self, look: Look, account: Account) -> Brought[Duty]:
         who = await look.read(account, VerifyKey(market=account.name))
         if "name" not in who:
-            return []
-        tasks = await look.read(account, CommittedTasks(profile_id=who["name"]))
-        self._quotas.recount(account, "commitments", [task["id"].partition(":")[2] for task in tasks["items"]])
+            return Brought([], f"{account.market.name} does not tell whose key this is, so not what it committed to.")
+        page = await look.read(account, CommittedTasks(profile_id=who["name"]))
+        tasks: list[dict[str, Any]] = page["items"]
+        if not page["unreadable"]:
+            self._quotas.recount(account, "commitments", [task["id"].partition(":")[2] for task in tasks])
 
-        async def duty(task: dict[str, Any]) -> Duty:
-            whole = await look.read(account, GetTask(task_id=task["id"].partition(":")[2]))
-            last = whole.get("submissions", [{}])[-1]
+        async def details(handle: str) -> tuple[str, dict[str, Any]]:
+            return handle, await look.read(account, GetTask(task_id=handle.partition(":")[2]))
+
+        read = await together(details, {task["id"]: task["id"] for task in tasks})
+        known = dict(read.items)
+        duties: list[Duty] = []
+        for task in tasks:
+            last = known.get(task["id"], {}).get("submissions", [{}])[-1]
             revise = last.get("status") == "needs_revision"
-            return {
+            duty = {
                 "what": "revise what you handed in" if revise else "finish the committed task",
                 "id": task["id"],
                 "title": task["title"],
@@ -73,11 +85,51 @@ class Obligations:
                 "reason": last.get("feedback") if revise else None,
                 "next": "submit_work",
             }
+            duties.append(excerpt(present(duty), "get_task"))
+        return Brought(duties, read.missing and f"Whether these came back for revision is not known. {read.missing}")
 
-        return await together(duty, tasks["items"])
+    async def _contracts(self, look: Look, account: Account) -> Brought[Duty]:
+        """One question for both roles; who one is oneself tells which it is, or else the market does."""
+        me: set[object] = set()
+        with contextlib.suppress(CallError):
+            who = await look.read(account, VerifyKey(market=account.name))
+            me = {who.get("name"), who["id"].partition(":")[2]} - {None}
+        page = await self._up_to_date(look, account)
+        roles = {contract["id"]: _role(contract, me) for contract in page["items"]}
+        if None in roles.values():
+            selling = await look.read(account, ListContracts(role="seller"))
+            sold = {contract["id"] for contract in selling["items"]}
+            roles = {handle: role or ("seller" if handle in sold else "buyer") for handle, role in roles.items()}
+        duties: list[Duty] = []
+        for contract in page["items"]:
+            step = CONTRACT_STEPS.get((str(roles[contract["id"]]), str(contract.get("status"))))
+            if step is not None:
+                duty = {
+                    "what": step[0],
+                    "id": contract["id"],
+                    "title": contract.get("title"),
+                    "due": contract.get("deadline"),
+                    "pay": contract.get("price"),
+                    "reason": contract.get("reason"),
+                    "next": step[1] or None,
+                }
+                duties.append(excerpt(present(duty), "get_contract"))
+        return Brought(duties, "Only the newest were looked at; list_contracts has all." if page["next"] else "")
 
-    async def _chats(self, account: Account) -> list[Duty]:
-        return [
+    async def _up_to_date(self, look: Look, account: Account) -> Result:
+        """The contracts: asked for anew where they were asked for before a bid of which one is known to have come."""
+        contracts, held = await look.dated(account, ListContracts())
+        with contextlib.suppress(CallError):
+            bids, seen = await look.dated(account, ListBids())
+            made = {contract.get("bid_id") for contract in contracts["items"]}
+            hired = any(bid.get("status") == "accepted" and bid["id"] not in made for bid in bids["items"])
+            if hired and seen.age < held.age:
+                self._gateway.outdate(account, ["contracts"])
+                return await look.read(account, ListContracts())
+        return contracts
+
+    async def _chats(self, account: Account) -> Brought[Duty]:
+        duties: list[Duty] = [
             {
                 "what": "answer the paid chat",
                 "id": chat["task_id"],
@@ -88,10 +140,11 @@ class Obligations:
             }
             for chat in self._keeper.open_chats(account)
         ]
+        return Brought([present(duty) for duty in duties])
 
 
-async def _bids(look: Look, account: Account) -> list[Duty]:
-    return [
+async def _bids(look: Look, account: Account) -> Brought[Duty]:
+    duties: list[Duty] = [
         {
             "what": "wait for the owner's answer to your bid",
             "id": bid["id"],
@@ -100,15 +153,17 @@ async def _bids(look: Look, account: Account) -> list[Duty]:
         }
         for bid in await _active_bids(look, account)
     ]
+    return Brought([excerpt(present(duty), "get_bid") for duty in duties])
 
 
-async def _counter_offers(look: Look, account: Account) -> list[Duty]:
-    bids = (await _active_bids(look, account))[:COUNTER_OFFERS_ASKED]
+async def _counter_offers(look: Look, account: Account) -> Brought[Duty]:
+    bids = {bid["id"]: bid for bid in await _active_bids(look, account)}
+    asked = list(bids)[:COUNTER_OFFERS_ASKED]
 
     async def offers(bid: dict[str, Any]) -> list[Duty]:
         native = bid["id"].partition(":")[2]
         found = (await look.read(account, ListCounterOffers(bid_id=native)))["items"]
-        return [
+        duties: list[Duty] = [
             {
                 "what": "answer the counter-offer",
                 "id": offer["id"],
@@ -121,32 +176,30 @@ async def _counter_offers(look: Look, account: Account) -> list[Duty]:
             for offer in found
             if offer.get("status") == "pending"
         ]
+        return [excerpt(present(duty), "list_counter_offers") for duty in duties]
 
-    return [duty for duties in await together(offers, bids) for duty in duties]
+    found, missing = await together(offers, {handle: bids[handle] for handle in asked})
+    if len(bids) > len(asked):
+        others = ", ".join(list(bids)[len(asked) :])
+        missing = f"{missing} Not asked, see list_counter_offers: {others}.".strip()
+    return Brought([duty for duties in found for duty in duties], missing)
 
 
 async def _active_bids(look: Look, account: Account) -> list[dict[str, Any]]:
-    return (await look.read(account, ListBids(status="active")))["items"]
+    """The bids of all kinds are asked for, since one that is active no more may have become a contract."""
+    bids = await look.read(account, ListBids())
+    if bids["next"] is not None:
+        bids = await look.read(account, ListBids(status="active"))
+    return [bid for bid in bids["items"] if bid.get("status", "active") == "active"]
 
 
-async def _contracts(look: Look, account: Account) -> list[Duty]:
-    """One question for both roles; who one is oneself tells which it is."""
-    who = await look.read(account, VerifyKey(market=account.name))
-    contracts = (await look.read(account, ListContracts()))["items"]
-    duties: list[Duty] = []
-    for contract in contracts:
-        role = "seller" if contract.get("seller") == who.get("name") else "buyer"
-        step = CONTRACT_STEPS.get((role, str(contract.get("status"))))
-        if step is not None:
-            duties.append(
-                {
-                    "what": step[0],
-                    "id": contract["id"],
-                    "title": contract.get("title"),
-                    "due": contract.get("deadline"),
-                    "pay": contract.get("price"),
-                    "reason": contract.get("reason"),
-                    "next": step[1] or None,
-                }
-            )
-    return duties
+def _role(contract: dict[str, Any], me: set[object]) -> str | None:
+    """Which side of a contract is oneself, None where the names leave it open."""
+    roles = [role for role in ("seller", "buyer") if contract.get(role) in me]
+    return roles[0] if len(roles) == 1 else None
+
+
+def _instant(duty: Duty) -> float:
+    """When a duty is due, in seconds since 1970; those without a time come last."""
+    due = seconds(duty.get("due") or "")
+    return math.inf if due is None else due

@@ -21,7 +21,7 @@ from market_mcp.state import State
 MIN_INTERVAL = 60.0
 """Seconds; a shorter polling interval is refused at start."""
 
-IN_FLIGHT = 40.0
+IN_FLIGHT = 45.0
 """Seconds after which a question without an answer counts as lost with the process that asked it.
 
 Longer than a read with all its tries takes.
@@ -114,6 +114,14 @@ class Pacing:
                 # Another process is asking, and only the state file tells when it is done.
                 await self._clock.sleep(LOOK)
         raise Unavailable("Others keep asking this question, and no answer came.", retry_after_seconds=IN_FLIGHT)
+
+    def latest(self, account: str, topic: str) -> object:
+        """The answer that was last brought to any question of a topic, however old; None where none is kept."""
+        with self._state.transaction() as db:
+            row = db.execute(
+                "SELECT answer FROM held WHERE account=? AND topic=? ORDER BY ask DESC LIMIT 1", (account, topic)
+            ).fetchone()
+        return None if row is None else json.loads(row["answer"])
 
     def out_of_date(self, account: str, topics: tuple[str, ...]) -> None:
         """After a write of our own: what was asked about these topics does not show it; a fresh look is due."""

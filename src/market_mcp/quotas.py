@@ -21,7 +21,7 @@ class Quotas:
         ages = self._ages(account, quota)
         if len(ages) >= quota.calls:
             raise TooSoon(
-                f"{account.market.name} allows {quota.calls} {quota.name} in {quota.seconds / 3600:g} h; all are used.",
+                f"{account.market.name} allows {quota.calls} {quota.name} in {_span(quota.seconds)}; all are used.",
                 retry_after_seconds=quota.seconds - sorted(ages)[quota.calls - 1],
             )
 
@@ -33,10 +33,15 @@ class Quotas:
                 "INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, now.wall, now.boot, now.boot_id)
             )
 
-    def check_standing(self, account: Account, standing: Standing) -> None:
-        """Raises BadCall when there is no room for one more."""
+    def check_standing(self, account: Account, standing: Standing, subject: str) -> None:
+        """Raises BadCall when there is no room for one more, or when this one is held already."""
         held = self._held(account, standing.name)
         if standing.takes and len(held) >= standing.most:
+            if subject in held:
+                raise BadCall(
+                    f"That is one of the {len(held)} {standing.name} you have already.",
+                    next="Go on with it; nothing more is needed to take it. my_work shows what you owe.",
+                )
             raise BadCall(
                 f"{account.market.name} allows {standing.most} {standing.name} at once, and you have {len(held)}.",
                 next="End one first: hand it in or give it back. my_work looks at the market and counts them anew.",
@@ -90,3 +95,12 @@ class Quotas:
                 else:
                     db.execute("DELETE FROM spent WHERE rowid=?", (row["rowid"],))
         return ages
+
+
+def _span(seconds: float) -> str:
+    """A time as people say it: `a minute`, `24 hours`."""
+    for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds % size == 0:
+            count = int(seconds // size)
+            return f"{'an' if unit == 'hour' else 'a'} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds:g} seconds"

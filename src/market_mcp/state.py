@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from market_mcp.errors import ConfigError
+from market_mcp.errors import ConfigError, StateUnavailable
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ask(          -- a question that went upstream, for the polling interval
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS spent(        -- a call that a market allows so often
     account TEXT NOT NULL, quota TEXT NOT NULL, wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS standing(     -- a thing of which a market allows so many at once only
     account TEXT NOT NULL, quota TEXT NOT NULL, subject TEXT NOT NULL, PRIMARY KEY (account, quota, subject));
-CREATE TABLE IF NOT EXISTS watched(      -- an own post or task whose changes are told by check_inbox
+CREATE TABLE IF NOT EXISTS watched(      -- an own post or task whose changes are told, or a told notification
     account TEXT NOT NULL, kind TEXT NOT NULL, handle TEXT NOT NULL, wall REAL NOT NULL,
     PRIMARY KEY (account, kind, handle));
 CREATE TABLE IF NOT EXISTS said(         -- an own post, or an own reply to a watched one: its id, else its text
@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS presence(     -- the last heartbeat
 """
 VERSION = 1
 
+LOCKED = 2.0
+"""Seconds to wait for another process's transaction. All are far shorter; meanwhile nothing else happens here."""
+
 
 class State:
     """The state file. Statements run in the calling thread: they are short, and a lock is held for microseconds."""
@@ -59,7 +62,7 @@ class State:
         if path is not None:
             _prepare(path)
         try:
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=10)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=LOCKED)
             self._db.row_factory = sqlite3.Row
             self._durable: bool | None = None
             try:
@@ -72,7 +75,7 @@ class State:
 
     def _adopt(self, path: Path | None) -> None:
         """Makes sure that the database is ours, before anything in it is changed, and that its tables are there."""
-        with self.transaction() as db:
+        with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise ConfigError(f"the state file {path} was written by a newer version; use another --state")
@@ -82,7 +85,7 @@ class State:
         # turned away at once instead of waiting; without it everything works as well, only slower.
         with contextlib.suppress(sqlite3.OperationalError):
             self._db.execute("PRAGMA journal_mode=WAL")
-        with self.transaction() as db:
+        with self._transaction() as db:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version={VERSION}")
@@ -91,8 +94,22 @@ class State:
     def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection, None, None]:
         """A write transaction: other processes wait, so that what is read inside still holds when it is written.
 
-        It survives the end of the process; a `durable` one also a power cut, at the price of a sync to disk.
+        It survives the end of the process; a `durable` one also a power cut, at the price of a sync to disk. Raises
+        StateUnavailable when the file is locked for long, the disk full, or the like; then nothing of it was written.
         """
+        try:
+            with self._transaction(durable=durable) as db:
+                yield db
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # a mistake of ours
+        except sqlite3.DatabaseError as error:
+            raise StateUnavailable(
+                f"The state file cannot be used now ({error}).",
+                next="Try again; if it goes on, ask the user to look at it with market-mcp doctor.",
+            ) from None
+
+    @contextmanager
+    def _transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection, None, None]:
         if durable != self._durable:
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable

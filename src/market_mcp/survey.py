@@ -1,6 +1,6 @@
 """Asks all markets several things at once, and lets none of them fail the others."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import anyio
@@ -13,36 +13,42 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
+class Brought(NamedTuple, Generic[T]):
+    """What there is, and in words what is missing from it."""
+
+    items: list[T]
+    missing: str = ""
+
+
 class Part(NamedTuple, Generic[T]):
     """One thing to ask of every market that supports `needs`, with a key where it is `keyed`."""
 
     name: str
     needs: type[Action]
     keyed: bool
-    ask: Callable[[Account], Awaitable[list[T]]]
+    ask: Callable[[Account], Awaitable[Brought[T]]]
 
 
-async def together(ask: Callable[[S], Awaitable[T]], about: Sequence[S]) -> list[T]:
-    """What `ask` brings for each, in order, asked at once. Raises the first CallError, when all have been tried."""
-    found: dict[int, T] = {}
-    errors: list[CallError] = []
+async def together(ask: Callable[[S], Awaitable[T]], about: Mapping[str, S]) -> Brought[T]:
+    """What `ask` brings for each, in order, asked at once; by name for which of them it failed, and why."""
+    found: dict[str, T] = {}
+    failed: dict[str, list[str]] = {}
 
-    async def one(place: int, what: S) -> None:
+    async def one(name: str, what: S) -> None:
         try:
-            found[place] = await ask(what)
+            found[name] = await ask(what)
         except CallError as error:
-            errors.append(error)
+            failed.setdefault(error.as_text(), []).append(name)
 
     async with anyio.create_task_group() as group:
-        for place, what in enumerate(about):
-            group.start_soon(one, place, what)
-    if errors:
-        raise errors[0]
-    return [found[place] for place in range(len(about))]
+        for name, what in about.items():
+            group.start_soon(one, name, what)
+    missing = " ".join(f"{', '.join(names)}: {why}" for why, names in failed.items())
+    return Brought([found[name] for name in about if name in found], missing)
 
 
 async def survey(accounts: Accounts, market: str | None, parts: Sequence[Part[T]]) -> tuple[list[T], dict[str, str]]:
-    """What the parts bring, in the order of accounts and parts, and by name why some brought nothing.
+    """What the parts bring, in the order of accounts and parts, and by name what is missing and why.
 
     With a `market` only that one is asked. Raises BadCall when there is none of that name.
     """
@@ -52,9 +58,11 @@ async def survey(accounts: Accounts, market: str | None, parts: Sequence[Part[T]
     async def ask(account: Account, part: Part[T]) -> None:
         name = f"{account.name} {part.name}"
         try:
-            found[name] = await part.ask(account)
+            found[name], missing = await part.ask(account)
         except CallError as error:
-            skipped[name] = error.as_text()
+            missing = error.as_text()
+        if missing:
+            skipped[name] = missing
 
     asked = accounts.all() if market is None else [accounts.named(market)]
     async with anyio.create_task_group() as group:

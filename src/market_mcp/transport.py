@@ -35,6 +35,10 @@ class NotSent(MarketMcpError):
     """The request cannot have reached the market: no address, no connection, no TLS."""
 
 
+class Unsendable(MarketMcpError):
+    """There is something in the request that must not or cannot go; the same request never will."""
+
+
 class NoAnswer(MarketMcpError):
     """The request left, but no whole answer came back: time-out, reset, too large."""
 
@@ -55,7 +59,7 @@ class Transport:
         self._client = client
 
     async def send(self, endpoint: Endpoint, request: HttpRequest) -> HttpReply:
-        """The answer to a request, whatever its status. Raises NotSent or NoAnswer."""
+        """The answer to a request, whatever its status. Raises Unsendable, NotSent or NoAnswer."""
         outgoing = self._build(endpoint, request)
         try:
             with anyio.fail_after(request.timeout):
@@ -74,17 +78,17 @@ class Transport:
             raise NoAnswer(f"the connection broke ({type(error).__name__})") from None
 
     def _build(self, endpoint: Endpoint, request: HttpRequest) -> httpx2.Request:
-        """The request as it goes out, or NotSent if there is anything in it that must not or cannot go."""
+        """The request as it goes out. Raises Unsendable."""
         # URLs are tidied on their way out, so that `..` would lead to another market on the same host.
         if not _PATH.fullmatch(request.path) or ".." in request.path:
-            raise NotSent("the path is not one of a market's")
+            raise Unsendable("the path is not one of a market's")
         headers = {**_HEADERS, **dict(request.headers)}
         authorization = endpoint.authorization() if request.auth else None
         if authorization is not None:
             headers["authorization"] = authorization
         # The library's own complaint would quote the header, and with it the key.
         if not all(_HEADER.fullmatch(value) for value in headers.values()):
-            raise NotSent("a header, perhaps the key in it, holds characters that headers cannot carry")
+            raise Unsendable("a header, perhaps the key in it, holds characters that headers cannot carry")
         try:
             base = _parsed(endpoint.base_url)
             url = httpx2.URL(endpoint.base_url.rstrip("/") + request.path)
@@ -100,12 +104,12 @@ class Transport:
                 extensions={"timeout": _timeout(request.timeout).as_dict()},
             )
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
-            raise NotSent(f"the request cannot be written ({type(error).__name__})") from None
+            raise Unsendable(f"the request cannot be written ({type(error).__name__})") from None
         # The library takes any number for a port and fails on it in a way of its own.
         if base.scheme not in {"http", "https"} or not base.host or base.userinfo or (base.port or 0) > 65_535:
-            raise NotSent("the market's address is not one")
+            raise Unsendable("the market's address is not one")
         if (url.scheme, url.host, url.port, url.userinfo) != (base.scheme, base.host, base.port, b""):
-            raise NotSent("the request would have left the market's own address")
+            raise Unsendable("the request would have left the market's own address")
         return outgoing
 
 

@@ -1,12 +1,19 @@
 """Votes on a market where the same vote a second time takes the first away (POLT skill, Voting on Projects).
 
-What was voted is remembered and never sent again. Where nothing is remembered, say after a vote from another machine,
-the reply tells whether a vote was taken away, and then it is given once more.
+What is voted is noted before it is sent, and never sent again. Where nothing is noted, say after a vote from another
+machine, the reply tells that a vote was turned the wrong way round, and then it is sent once more.
 """
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
-from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused
+from market_mcp.errors import BadCall, CallError, Halfway, StateUnavailable
 from market_mcp.gateway import Gateway, Result
 from market_mcp.markets import TAKE_BACK, Row
 from market_mcp.state import State
@@ -18,52 +25,96 @@ class Votes:
     def __init__(self, gateway: Gateway, state: State) -> None:
         self._gateway = gateway
         self._state = state
+        self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def cast(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
         """Leaves exactly one vote of the row's value on the post, or none. Raises CallError."""
-        if row.toggle == TAKE_BACK:
-            return await self._take_back(account, row, action, post_id)
-        if self._remembered(account, post_id) == row.toggle:
+        # One after the other, so that a second call knows how the first ended; other processes meet its note.
+        async with self._turns[account.id]:
+            if row.toggle == TAKE_BACK:
+                return await self._take_back(account, row, action, post_id)
+            return await self._give(account, row, action, post_id)
+
+    async def _give(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
+        before = self._note(account, post_id, row.toggle)
+        if before == row.toggle:
             message = "You had voted so already; nothing was sent, because a second vote would take the first away."
             return self._gateway.framed(account, {"your_vote": row.toggle, "already": True, "message": message})
+        turned = "The same vote stood there before and was taken away"
         try:
-            result = await self._gateway.write(account, row, action)
-            if result["value"] == 0:
-                result = await self._gateway.write(account, row, action)
-        except OutcomeUnknown as error:
-            # A second try could undo the first, so as far as we are concerned it was cast.
-            self._remember(account, post_id, row.toggle)
-            error.next = "It is not sent again, since that could take the vote away; look at the post later."
+            result = await self._turned(account, row, action, None, turned, lambda value: value != 0)
+        except CallError as error:
+            if error.effect == "unknown":
+                # A second try could undo the first, so as far as we are concerned it was cast.
+                error.next = "It is not sent again, since that could take the vote away; look at the post later."
+            else:
+                self._correct(account, post_id, row.toggle, 0 if error.effect == "partly" else before)
             raise
-        self._remember(account, post_id, row.toggle)
-        content = {"your_vote": row.toggle, "votes": result["votes"], "message": result["message"] or "Voted."}
+        message = result["message"] or "Voted."
+        content = {"your_vote": row.toggle, "votes": result["votes"], "message": message}
+        content["not_noted"] = result.get("not_noted")
         return self._gateway.framed(account, {k: v for k, v in content.items() if v is not None})
 
     async def _take_back(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
-        standing = self._remembered(account, post_id)
+        # Noted as gone before it is sent: should the answer be lost, a second try could vote again.
+        standing = self._note(account, post_id, 0)
         if not standing:
             raise BadCall("No vote on that post was cast through this server, so there is none to take back safely.")
-        # Remembered as gone before it is sent: should the answer be lost, a second try could vote again.
-        self._remember(account, post_id, 0)
+        turned = "The vote had not counted before and stands now"
         try:
-            result = await self._gateway.write(account, row, action, standing)
+            result = await self._turned(account, row, action, standing, turned, lambda value: value in (None, 0))
         except CallError as error:
-            if not isinstance(error, OutcomeUnknown):
-                self._remember(account, post_id, standing)
+            if error.effect != "unknown":
+                self._correct(account, post_id, 0, standing)
             raise
-        if result["value"] not in (None, 0):
-            self._remember(account, post_id, standing)
-            raise Refused("The vote had been taken back before; it stands again now.", status=409)
         return self._gateway.framed(account, {"your_vote": 0, "message": result["message"] or "Vote withdrawn."})
 
-    def _remembered(self, account: Account, post_id: str) -> int | None:
-        with self._state.transaction() as db:
-            row = db.execute("SELECT value FROM vote WHERE account=? AND post=?", (account.id, post_id)).fetchone()
-        return None if row is None else int(row["value"])
+    async def _turned(
+        self,
+        account: Account,
+        row: Row,
+        action: Action,
+        seen: object,
+        otherwise: str,
+        wanted: Callable[[int | None], bool],
+    ) -> Mapping[str, Any]:
+        """The reply after which the vote is as wanted; one that was turned the wrong way round is turned once more.
 
-    def _remember(self, account: Account, post_id: str, value: int) -> None:
+        Raises CallError as `write` does, and Halfway when it was turned once and the second time came to nothing:
+        `otherwise` says how it stands then.
+        """
+        result = await self._gateway.write(account, row, action, seen)
+        if wanted(result["value"]):
+            return result
+        try:
+            result = await self._gateway.write(account, row, action, seen)
+        except CallError as error:
+            if error.effect != "none":
+                raise
+            retry = error.retry_after_seconds
+            raise Halfway(
+                f"{otherwise}; turning it back failed: {error.message}", next=error.next, retry_after_seconds=retry
+            ) from None
+        if not wanted(result["value"]):
+            raise Halfway(f"{otherwise}; turning it back brought the same answer.", next="Look at the post.")
+        return result
+
+    def _note(self, account: Account, post_id: str, value: int) -> int | None:
+        """Notes a vote for everybody who shares the state file, and tells what was noted until then."""
         with self._state.transaction(durable=True) as db:
+            where = (account.id, post_id)
+            row = db.execute("SELECT value FROM vote WHERE account=? AND post=?", where).fetchone()
             db.execute(
                 "INSERT INTO vote VALUES (?,?,?) ON CONFLICT(account, post) DO UPDATE SET value=excluded.value",
-                (account.id, post_id, value),
+                (*where, value),
+            )
+        return None if row is None else int(row["value"])
+
+    def _correct(self, account: Account, post_id: str, noted: int, value: int | None) -> None:
+        """Replaces the note of a call that came to nothing, unless another call has noted something since."""
+        # The market's answer is what the caller needs to know; an uncorrected note costs a vote, not a wrong one.
+        with contextlib.suppress(StateUnavailable), self._state.transaction(durable=True) as db:
+            db.execute(
+                "UPDATE vote SET value=? WHERE account=? AND post=? AND value=?",
+                (value or 0, account.id, post_id, noted),
             )

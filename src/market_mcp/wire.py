@@ -60,6 +60,18 @@ def parse_json(body: bytes) -> object:
     return value
 
 
+def last_event(body: bytes) -> bytes:
+    """The data of the last event of an event stream that has any: where an MCP server puts the answer to a call."""
+    last, data = b"", list[bytes]()
+    for line in (*body.splitlines(), b""):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            data.append(value.removeprefix(b" "))
+        elif not line:
+            last, data = b"\n".join(data) or last, []
+    return last
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
@@ -183,16 +195,38 @@ class Fields:
 
     def required_each(self, name: str, read: "Callable[[Fields], T]") -> list[T]:
         """As `each`, of a list that must be there: under its name, or under the usual wrappers for it."""
-        for holder in (self, self.object("data")):
-            for candidate in (name, "data", "items"):
-                if holder is not None and isinstance(holder.value.get(candidate), list):
-                    return holder.each(candidate, read)
-        raise MalformedReply(f"{self.where}.{name} is missing")
+        holder, found_as = self._holding(name)
+        return holder.each(found_as, read)
+
+    def readable_each(self, name: str, read: "Callable[[Fields], T]") -> tuple[list[T], int]:
+        """As `required_each`, without the items that cannot be read, and how many they are.
+
+        Raises MalformedReply where there are items and none can be read.
+        """
+        holder, found_as = self._holding(name)
+        found: list[T] = []
+        failures: list[MalformedReply] = []
+        for place, item in enumerate(holder._list(found_as)):
+            try:
+                found.append(read(Fields.of(item, self.market, f"{holder.where}.{found_as}[{place}]")))
+            except MalformedReply as failure:
+                failures.append(failure)
+        if failures and not found:
+            raise failures[0]
+        return found, len(failures)
 
     def unwrap(self, *names: str) -> "Fields":
         """The object itself where the market wraps it (`{"task": {…}}`), else this one."""
         inner = self.object(*names)
         return self if inner is None else inner
+
+    def _holding(self, name: str) -> "tuple[Fields, str]":
+        """What holds a list that must be there, and under which name."""
+        for holder in (self, self.object("data")):
+            for candidate in (name, "data", "items"):
+                if holder is not None and isinstance(holder.value.get(candidate), list):
+                    return holder, candidate
+        raise MalformedReply(f"{self.where}.{name} is missing")
 
     def _list(self, name: str) -> Sequence[Value]:
         found = self.value.get(name)

@@ -310,7 +310,7 @@ def assert_listed(seen: list[Route]) -> None:
 
 @given(ids=st.lists(hostile, min_size=10, max_size=10))
 @example(ids=["0f8c-1", "me", "recent", "tasks", "heartbeat", "read-all"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_id_leads_to_a_route_that_is_not_listed(ids: list[str]) -> None:
     assert_listed(anyio.run(reached_with, ids))
 

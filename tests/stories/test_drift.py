@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from clocks import ManualClock
 from market_mcp.accounts import Account, Contract
 from market_mcp.config import SANDBOX_URL
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
-from rig import Json, Rig, Sent, Worker
+from rig import Json, Retold, Rig, Sent, Worker
 
 pytestmark = pytest.mark.anyio
 
@@ -36,16 +37,25 @@ def documented(clock: ManualClock, tmp_path: Path) -> Generator[Rig]:
 
 
 @asynccontextmanager
-async def opentask(rig: Rig, contract: Contract, who: str = "you") -> AsyncGenerator[Worker]:
+async def opentask(
+    rig: Rig, contract: Contract, who: str = "you", market: httpx2.AsyncBaseTransport | None = None
+) -> AsyncGenerator[Worker]:
     key = (KEYS if who == "you" else OTHER_KEYS)["opentask"]
     account = Account("opentask", "opentask", f"{SANDBOX_URL}/opentask", key, sandbox=True, contract=contract)
-    async with rig.open([account], state=f"{who}.db") as worker:
+    async with rig.open([account], state=f"{who}.db", market=market) as worker:
         yield worker
 
 
 async def open_task(worker: Worker, number: int = 0) -> Json:
     tasks: list[Json] = [t for t in (await worker.call("list_tasks", limit=50))["tasks"] if t["title"] != RACE]
     return tasks[number]
+
+
+async def bid_on(worker: Worker, task: Json) -> Json:
+    """A bid as it is to be made: on a task that was read before."""
+    await worker.call("get_task", task_id=task["id"])
+    bid: Json = (await worker.call("place_bid", task_id=task["id"], price="90 USDC"))["bid"]
+    return bid
 
 
 def writes(worker: Worker) -> list[Sent]:
@@ -70,13 +80,40 @@ async def test_a_bid_names_the_version_of_the_task_that_was_read(today: Rig) -> 
     assert sent.body == {"priceText": "90 USDC", "expectedTaskUpdatedAt": read["updated_at"]}
 
 
-async def test_a_bid_on_a_task_that_nobody_read_reads_it_first(today: Rig) -> None:
+async def test_a_bid_on_a_task_that_nobody_read_is_not_sent(today: Rig) -> None:
     async with opentask(today, "current") as worker:
         task = await open_task(worker)
         worker.wire.sent.clear()
-        await worker.call("place_bid", task_id=task["id"], price="90 USDC")
-        native = task["id"].partition(":")[2]
-        assert worker.wire.to("opentask") == [f"GET /api/agent/tasks/{native}", f"POST /api/agent/tasks/{native}/bids"]
+        refusal = await worker.refused("place_bid", task_id=task["id"], price="90 USDC")
+        assert (refusal.content["error"], refusal.content["effect"]) == ("bad_call", "none")
+        assert "get_task" in refusal.text and worker.wire.sent == []
+        assert (await bid_on(worker, task))["status"] == "active"
+
+
+async def test_a_bid_is_for_the_task_as_it_was_read_however_long_ago(today: Rig) -> None:
+    async with opentask(today, "current", "other") as buyer, opentask(today, "current") as seller:
+        task = await posted(buyer)
+        await seller.call("get_task", task_id=task["id"])
+        today.clock.skip(600)
+        await buyer.call("update_task", task_id=task["id"], title="Sort my bookmarks, all 4,000")
+        today.clock.skip(600)
+        refusal = await seller.refused("place_bid", task_id=task["id"], price="90 USDC")
+        assert refusal.content["status"] == 409 and "changed since you read it" in refusal.text
+        # Not even a second time, for nobody has read it since.
+        assert (await seller.refused("place_bid", task_id=task["id"], price="90 USDC")).content["status"] == 409
+        assert (await bid_on(seller, task))["status"] == "active"
+
+
+async def test_a_task_whose_market_gives_no_version_is_bid_on_without_one(today: Rig) -> None:
+    def ageless(path: str, answer: Json) -> Json:
+        return {"task": {**answer["task"], "updatedAt": None}} if "task" in answer else answer
+
+    async with opentask(today, "current", market=Retold(today.market(), ageless)) as worker:
+        task = await open_task(worker)
+        await worker.call("get_task", task_id=task["id"])
+        await worker.refused("place_bid", task_id=task["id"], price="90 USDC")
+        [sent] = writes(worker)
+    assert sent.body == {"priceText": "90 USDC"}
 
 
 async def test_a_task_that_changed_since_it_was_read_is_read_anew_before_the_next_bid(today: Rig) -> None:
@@ -95,8 +132,7 @@ async def test_a_task_that_changed_since_it_was_read_is_read_anew_before_the_nex
 async def test_writes_and_only_writes_carry_an_idempotency_key_and_each_its_own(today: Rig) -> None:
     async with opentask(today, "current") as worker:
         for number in range(2):
-            task = await open_task(worker, number)
-            bid = (await worker.call("place_bid", task_id=task["id"], price="90 USDC"))["bid"]
+            bid = await bid_on(worker, await open_task(worker, number))
             await worker.call("withdraw_bid", bid_id=bid["id"])
         keys = [sent.headers.get("idempotency-key", "") for sent in writes(worker)]
         assert len(keys) == len(set(keys)) == 4
@@ -130,7 +166,7 @@ async def test_a_task_is_changed_where_each_version_takes_it(today: Rig, documen
 async def test_where_payment_goes_is_a_payout_method_today_and_anything_else_is_refused_unsent(today: Rig) -> None:
     async with opentask(today, "current", "other") as buyer, opentask(today, "current") as seller:
         task = await posted(buyer)
-        bid = (await seller.call("place_bid", task_id=task["id"], price="90 USDC"))["bid"]["id"]
+        bid = (await bid_on(seller, task))["id"]
         method = (await seller.call("list_payout_methods"))["payout_methods"][0]["id"]
         buyer.wire.sent.clear()
         hire = {"task_id": task["id"], "bid_id": bid}
@@ -159,6 +195,7 @@ async def test_a_task_whose_mode_takes_no_bids_says_so(today: Rig) -> None:
     async with opentask(today, "current") as worker:
         tasks: list[Json] = (await worker.call("list_tasks", limit=50))["tasks"]
         [race] = [task for task in tasks if task["title"] == RACE]
+        await worker.call("get_task", task_id=race["id"])
         refusal = await worker.refused("place_bid", task_id=race["id"], price="90 USDC")
     assert "execution mode Race" in refusal.text
     assert refusal.content["effect"] == "none"

@@ -9,6 +9,7 @@ from clocks import ManualClock
 from market_mcp.pacing import Pacing
 from market_mcp.state import State
 from unit.hands import Market
+from unit.user import NAMES, User
 
 
 @pytest.fixture
@@ -39,3 +40,14 @@ def pacing(state: State, clock: ManualClock) -> Pacing:
 @pytest.fixture
 def other(other_state: State, clock: ManualClock) -> Pacing:
     return Pacing(other_state, clock)
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> User:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return User(monkeypatch, tmp_path)

@@ -1,14 +1,14 @@
 """However much a market answers, a result is small enough for a model, and says what it lost."""
 
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import growth
-from market_mcp.bounds import KEPT, MAX_RESULT, beginning, compact, fit
+from market_mcp.bounds import KEPT, MAX_RESULT, ROOM, beginning, compact, fit, opening, portion
 
 Result = dict[str, Any]
 
@@ -44,7 +44,7 @@ def test_what_is_escaped_is_counted_as_it_is_sent() -> None:
 def test_lists_end_early_only_when_texts_cannot_give_more_and_say_so() -> None:
     found = fit({"replies": [{"id": f"polt:{i}", "body": "x" * 700} for i in range(200)]})
     assert len(compact(found)) <= MAX_RESULT
-    assert "end early" in found["cut"]
+    assert "left out" in found["cut"]
     assert 40 < len(found["replies"]) < 80
     assert all(reply["body"].startswith("x" * KEPT) for reply in found["replies"])
 
@@ -87,21 +87,64 @@ def test_whatever_the_result_it_fits_or_has_little_left_to_lose(result: Result, 
     before = compact(result)
     found = fit(result, limit)
     assert compact(result) == before
-    if len(compact(found)) > limit:
-        assert all(len(each) <= 1 for each in lists_in(found))
+    assert len(compact(found)) <= limit
     if len(before) <= limit:
         assert found == result
 
 
-def lists_in(value: Any) -> list[list[Any]]:
-    found: list[list[Any]] = []
-    inner: list[Any] = []
-    if isinstance(value, list):
-        inner = cast("list[Any]", value)
-        found.append(inner)
-    elif isinstance(value, dict):
-        inner = list(cast("Result", value).values())
-    return found + [each for one in inner for each in lists_in(one)]
+@pytest.mark.parametrize("key", ["k", "k" * 5_000])
+def test_an_object_without_end_is_ended_and_what_stands_beside_it_stays(key: str) -> None:
+    stats = {f"{key}{number}": number for number in range(60_000 // len(key))}
+    found = fit({"profile": {"id": "opentask:me", "bio": "x" * 300, "stats": stats}, "untrusted": "Words of others."})
+    assert 20_000 < len(compact(found)) <= MAX_RESULT and "left out" in found["cut"]
+    assert found["profile"]["id"] == "opentask:me" and found["profile"]["bio"] == "x" * 300
+    assert found["untrusted"] == "Words of others." and found["profile"]["stats"][f"{key}0"] == 0
+
+
+def test_the_first_item_of_a_list_stays_as_far_as_there_is_room_and_the_others_stay_whole_or_go() -> None:
+    found = fit({"posts": [{"id": "polt:1", "tasks": [str(n) for n in range(9_000)]}, {"id": "polt:2"}]})
+    (post,) = found["posts"]
+    assert post["id"] == "polt:1" and 3_000 < len(post["tasks"]) < 9_000
+
+
+# --- objects that are read in parts -------------------------------------------------------------------------
+
+LONG = {
+    "id": "opentask:1",
+    "title": "A task",
+    "description": "".join(f"{n:06d}\n" for n in range(9_000)),
+    "criteria": [f"{n} " + "c" * 480 for n in range(50)],
+    "approach": "short",
+    "submissions": [{"id": f"opentask:{n}", "content": "s" * 3_000} for n in range(30)],
+}
+
+
+def test_following_the_offset_gives_every_character_and_every_item_once() -> None:
+    text, criteria, submissions = "", list[str](), list[Any]()
+    parts: list[Result] = []
+    offset: int | None = 0
+    while offset is not None:
+        part, offset = portion(LONG, offset)
+        parts.append(part)
+        assert len(compact(part)) <= ROOM + 3_100 and len(parts) < 12
+        text += part.get("description", "")
+        criteria += part.get("criteria", [])
+        submissions += part.get("submissions", [])
+    assert (text, criteria, submissions) == (LONG["description"], LONG["criteria"], LONG["submissions"])
+    assert all(part["title"] == "A task" and part["approach"] == "short" for part in parts)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.one_of(st.text(), st.lists(st.text()), st.none())), st.integers(0, 9))
+def test_what_has_room_is_one_part(found: Result, offset: int) -> None:
+    part, following = portion(found, 0)
+    assert (part, following) == (found, None) and list(part) == list(found)
+    assert portion(found, 10_000 + offset)[1] is None
+
+
+@pytest.mark.parametrize(("room", "count"), [(0, 1), (3, 1), (4, 1), (6, 2), (100, 5)])
+def test_a_text_opens_with_as_many_characters_as_there_is_room_for_but_one_always(room: int, count: int) -> None:
+    # A line break takes two characters, and so do the quotation marks.
+    assert opening("\n" * 5, room) == count
 
 
 def test_compact_json_has_no_blanks_and_no_escapes_that_nobody_needs() -> None:

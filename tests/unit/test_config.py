@@ -1,69 +1,13 @@
 """Settings come from where they should, wrong ones are named with the remedy, and no secret is ever printed."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from market_mcp import config
-from market_mcp.accounts import Account
 from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
-
-CANARY = "polt_canary5f3e"
-SANDBOX_KEYS = {"polt": "polt_sandbox", "agentjob": "ak_sandbox", "opentask": "ot_sandbox"}
-NAMES = (
-    "POLT_API_KEY", "POLT_BASE_URL", "AGENTJOB_API_KEY", "AGENTJOB_BASE_URL", "OPENTASK_TOKEN", "OPENTASK_BASE_URL",
-    "OPENTASK_PASSWORD", "MARKET_MCP_MARKETS", "MARKET_MCP_TOOLSETS", "MARKET_MCP_READ_ONLY", "MARKET_MCP_APPROVAL",
-    "MARKET_MCP_STATE", "MARKET_MCP_POLL_INTERVAL", "MARKET_MCP_POLL_BUDGET", "MARKET_MCP_CONFIG",
-)  # fmt: skip
-
-
-class User:
-    """Somebody who sets things, in the environment and in a file, and starts the server."""
-
-    def __init__(self, environment: pytest.MonkeyPatch, home: Path) -> None:
-        self._environment = environment
-        self.file = home / "settings.toml"
-        self._written = False
-
-    def exports(self, **variables: str) -> "User":
-        for name, value in variables.items():
-            self._environment.setenv(name, value)
-        return self
-
-    def writes(self, text: str) -> "User":
-        self.file.write_text(text)
-        self.file.chmod(0o600)
-        self._written = True
-        return self
-
-    def settings(self, **flags: Any) -> config.Settings:
-        return config.load(flags, self.file if self._written else None)
-
-    def accounts(self, stored: Mapping[str, Mapping[str, str]] | None = None, **flags: Any) -> dict[str, Account]:
-        found = config.accounts(self.settings(**flags), SANDBOX_KEYS, stored or {})
-        return {account.name: account for account in found}
-
-    def refused(self, **flags: Any) -> str:
-        with pytest.raises(ConfigError) as caught:
-            self.accounts(**flags)
-        assert CANARY not in str(caught.value)
-        assert CANARY not in repr(caught.value)
-        return str(caught.value)
-
-
-@pytest.fixture
-def user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> User:
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    return User(monkeypatch, tmp_path)
-
+from unit.user import CANARY, User
 
 # Where settings come from
 
@@ -179,6 +123,57 @@ def test_a_file_that_is_no_toml_is_refused_by_name(user: User, text: str) -> Non
     assert "settings.toml is not valid TOML" in user.writes(text).refused()
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("MARKET_MCP_READONLY", "MARKET_MCP_READ_ONLY"),
+        ("MARKET_MCP_TOOLSET", "MARKET_MCP_TOOLSETS"),
+        ("market_mcp_readonly", "MARKET_MCP_READ_ONLY"),
+        ("MARKET_MCP_POLT_API_KEY", "MARKET_MCP_"),
+    ],
+)
+def test_a_variable_with_our_prefix_that_means_nothing_is_refused_with_the_nearest(
+    user: User, variable: str, meant: str
+) -> None:
+    said = user.exports(**{variable: CANARY}).refused()
+    assert f"{variable}: there is no such variable" in said
+    assert meant in said.partition("variable")[2]
+
+
+def test_variables_that_mean_nothing_are_named_together_with_everything_else_that_is_wrong(user: User) -> None:
+    said = user.exports(MARKET_MCP_READONLY="true", MARKET_MCP_POLL_INTERVAL="5").refused()
+    assert "MARKET_MCP_READONLY" in said
+    assert "poll_interval" in said
+
+
+def test_a_variable_that_is_empty_or_has_another_prefix_is_nobodys_mistake(user: User) -> None:
+    user.exports(MARKET_MCP_READONLY="", MARKET_MCPX="1", MY_MARKET_MCP_READONLY="1", MARKET_MCP_CONFIG="")
+    assert not user.settings().read_only
+
+
+@pytest.mark.parametrize("value", ["ask", "auto", "deny"])
+def test_approvals_are_not_promised_by_taking_their_setting(user: User, value: str) -> None:
+    said = user.exports(MARKET_MCP_APPROVAL=value).refused()
+    assert "MARKET_MCP_APPROVAL: approvals are not built yet" in said
+    assert "MARKET_MCP_READ_ONLY=true" in said
+
+
+@pytest.mark.parametrize("by", ["flag", "environment", "file"])
+def test_a_state_that_is_an_address_is_refused_unprinted(user: User, by: str, tmp_path: Path) -> None:
+    address = f"postgresql://me:{CANARY}@db.example/market"
+    match by:
+        case "flag":
+            said = user.refused(state=address)
+        case "environment":
+            said = user.exports(MARKET_MCP_STATE=address).refused()
+        case _:
+            said = user.writes(f'state = "{address}"').refused()
+    assert "state:" in said
+    assert "must be a path" in said
+    assert "db.example" not in said
+    assert not list(tmp_path.glob("postgresql*"))
+
+
 # Addresses and keys
 
 
@@ -236,7 +231,26 @@ def test_a_key_that_cannot_be_one_is_refused_unprinted(user: User, key: str, by:
     else:
         quoted = "".join(f"\\u{ord(char):04x}" if not char.isprintable() else char for char in key)
         user.writes(f'[market.polt]\napi_key = "{quoted}"')
-    assert "POLT_API_KEY" in user.refused()
+    assert ("POLT_API_KEY" if by == "environment" else "api_key in [market.polt]") in user.refused()
+
+
+@pytest.mark.parametrize("by", ["environment", "file", "credential"])
+def test_a_key_of_another_market_is_refused_before_it_is_sent_there(user: User, by: str) -> None:
+    stored = {"mine": {"secret": CANARY, "base_url": "https://opentask.ai"}}
+    match by:
+        case "environment":
+            user.exports(OPENTASK_TOKEN=CANARY)
+        case "file":
+            user.writes(f'[market.opentask]\napi_key = "{CANARY}"')
+        case _:
+            user.writes('[market.opentask]\ncredential = "mine"')
+    with pytest.raises(ConfigError, match="is one of POLT, not of OpenTask") as caught:
+        user.accounts(stored)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_key_of_no_known_form_is_taken_since_platforms_may_change_theirs(user: User) -> None:
+    assert user.exports(POLT_API_KEY="v2-canary").accounts()["polt"].key == "v2-canary"
 
 
 @pytest.mark.parametrize("key", [f"{CANARY}\n", f" {CANARY}", f"\t{CANARY} \r\n"])
@@ -245,150 +259,9 @@ def test_blanks_around_a_key_are_dropped(user: User, key: str) -> None:
 
 
 def test_no_key_shows_in_what_settings_and_accounts_print_of_themselves(user: User) -> None:
-    user.exports(POLT_API_KEY=CANARY, OPENTASK_TOKEN=CANARY, OPENTASK_PASSWORD=CANARY)
-    user.writes(f'[market.agentjob]\napi_key = "{CANARY}"')
+    user.exports(POLT_API_KEY=CANARY, OPENTASK_TOKEN=f"ot_{CANARY}", OPENTASK_PASSWORD=CANARY)
+    user.writes(f'[market.agentjob]\napi_key = "ak_{CANARY}"')
     settings = user.settings()
     for shown in (settings, settings.market, user.accounts(), settings.model_dump()):
         assert CANARY not in repr(shown)
         assert CANARY not in str(shown)
-
-
-# Which markets there are
-
-
-def test_with_nothing_configured_the_three_markets_are_pretend(user: User) -> None:
-    found = user.accounts()
-    assert list(found) == ["polt", "agentjob", "opentask"]
-    assert all(account.sandbox for account in found.values())
-    assert all(account.base_url.startswith(config.SANDBOX_URL) for account in found.values())
-    assert [account.key for account in found.values()] == list(SANDBOX_KEYS.values())
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "name"),
-    [
-        ("POLT_API_KEY", "polt_12345678", "polt"),
-        ("AGENTJOB_API_KEY", "ak_12345678", "agentjob"),
-        ("OPENTASK_TOKEN", "ot_12345678", "opentask"),
-        ("OPENTASK_BASE_URL", "https://opentask.ai", "opentask"),
-    ],
-)
-def test_one_live_market_configured_means_only_that_one(user: User, variable: str, value: str, name: str) -> None:
-    found = user.exports(**{variable: value}).accounts()
-    assert list(found) == [name]
-    assert not found[name].sandbox
-    assert found[name].contract == "current"
-    assert found[name].base_url == MARKETS[name].base_urls["current"]
-
-
-def test_the_sandboxs_keys_go_nowhere_but_to_the_sandbox(user: User) -> None:
-    found = user.exports(OPENTASK_BASE_URL="https://opentask.ai").accounts()
-    assert found["opentask"].key is None
-
-
-def test_pretend_and_real_mix_only_by_name(user: User) -> None:
-    found = user.exports(POLT_API_KEY=CANARY).writes("[market.opentask]\nsandbox = true").accounts()
-    assert {name: (a.sandbox, a.key) for name, a in found.items()} == {
-        "opentask": (True, "ot_sandbox"),
-        "polt": (False, CANARY),
-    }
-
-
-def test_a_pretend_market_never_gets_the_real_key_of_the_environment(user: User) -> None:
-    found = user.exports(POLT_API_KEY=CANARY).writes("[market.polt]\nsandbox = true").accounts()
-    assert (found["polt"].key, found["polt"].base_url) == ("polt_sandbox", f"{config.SANDBOX_URL}/polt")
-
-
-def test_two_accounts_of_one_kind_are_two_tables_with_a_kind(user: User) -> None:
-    user.exports(POLT_API_KEY=CANARY, POLT_BASE_URL="https://polt.fun.ngrok.app")
-    found = user.writes(
-        '[market.polt]\n[market.polt-two]\nkind = "polt"\napi_key = "polt_two45678"\n'
-        '[market.other]\nkind = "polt"\nbase_url = "https://other.example"'
-    ).accounts()
-    assert {name: (a.kind, a.key, a.base_url) for name, a in found.items()} == {
-        "polt": ("polt", CANARY, "https://polt.fun.ngrok.app"),
-        "polt-two": ("polt", "polt_two45678", "https://polt.fun"),
-        # The environment's key is for the platform's own name and goes to no other address.
-        "other": ("polt", None, "https://other.example"),
-    }
-    assert len({account.id for account in found.values()}) == 3
-
-
-@pytest.mark.parametrize("kind", ["pollt", "fiverr"])
-def test_a_kind_that_there_is_not_is_refused_with_those_there_are(user: User, kind: str) -> None:
-    said = user.writes(f'[market.mine]\nkind = "{kind}"').refused()
-    assert "no kind of market" in said
-    assert "polt" in said
-
-
-@pytest.mark.parametrize("name", ["Polt", "my market", "a:b", "-x", "x" * 33, "1st", "é"])
-def test_a_name_that_could_not_stand_in_a_handle_is_refused(user: User, name: str) -> None:
-    assert "a name is" in user.writes(f'[market."{name}"]\nkind = "polt"').refused()
-
-
-def test_markets_can_be_chosen_by_name(user: User) -> None:
-    assert list(user.accounts(markets=["polt", "opentask"])) == ["polt", "opentask"]
-    assert list(user.exports(MARKET_MCP_MARKETS="agentjob").accounts()) == ["agentjob"]
-
-
-def test_choosing_a_market_that_is_not_configured_is_refused_with_the_nearest(user: User) -> None:
-    assert "did you mean 'polt'" in user.refused(markets=["pollt"])
-    assert "there are: polt" in user.exports(POLT_API_KEY="polt_12345678").refused(markets=["agentjob"])
-
-
-def test_a_market_can_be_held_to_the_interface_that_its_document_describes(user: User) -> None:
-    found = user.writes('[market.agentjob]\ncontract = "seed"\npresence = "on"\nupvote = "rest"').accounts()["agentjob"]
-    assert (found.contract, found.base_url) == ("seed", MARKETS["agentjob"].base_urls["seed"])
-    assert (found.presence, found.variants) == ("on", {"upvote_post": "rest"})
-
-
-@pytest.mark.parametrize("line", ['contract = "old"', 'presence = "maybe"', "sandbox = 7", 'kind = ["polt"]'])
-def test_a_market_setting_of_another_kind_is_refused_by_its_name(user: User, line: str) -> None:
-    assert f"market.polt.{line.partition(' ')[0]}" in user.writes(f"[market.polt]\n{line}").refused()
-
-
-STORED = {"mine": {"secret": CANARY, "base_url": "https://opentask.ai", "scopes": "bids:read bids:write"}}
-
-
-def test_a_key_of_the_credential_store_is_named_by_the_file(user: User) -> None:
-    found = user.writes('[market.opentask]\ncredential = "mine"').accounts(STORED)["opentask"]
-    assert (found.key, found.scopes) == (CANARY, {"bids:read", "bids:write"})
-
-
-def test_a_key_of_the_credential_store_goes_only_where_it_came_from(user: User) -> None:
-    user.writes('[market.opentask]\ncredential = "mine"\nbase_url = "https://evil.example"')
-    with pytest.raises(ConfigError, match="another address") as caught:
-        user.accounts(STORED)
-    assert CANARY not in str(caught.value)
-
-
-def test_a_credential_that_there_is_not_is_refused_with_the_nearest(user: User) -> None:
-    user.writes('[market.opentask]\ncredential = "mne"')
-    with pytest.raises(ConfigError, match="did you mean 'mine'"):
-        user.accounts(STORED)
-
-
-def test_the_environment_goes_before_the_file_for_addresses_and_keys_too(user: User) -> None:
-    user.writes('[market.polt]\nbase_url = "https://file.example"\napi_key = "polt_file1234"')
-    found = user.exports(POLT_BASE_URL="https://env.example", POLT_API_KEY=CANARY).accounts()["polt"]
-    assert (found.base_url, found.key) == ("https://env.example", CANARY)
-
-
-def test_a_port_that_there_is_not_is_refused(user: User) -> None:
-    assert "polt" in user.exports(POLT_BASE_URL="https://polt.fun:65536").refused()
-
-
-@pytest.mark.parametrize("seconds", ["inf", "1e300"])
-def test_an_interval_that_never_ends_is_refused(user: User, seconds: str) -> None:
-    assert "poll_interval" in user.exports(MARKET_MCP_POLL_INTERVAL=seconds).refused()
-
-
-def test_a_file_with_a_key_that_others_can_read_is_refused_with_the_remedy(user: User) -> None:
-    user.writes(f'[market.polt]\napi_key = "{CANARY}"').file.chmod(0o644)
-    assert f"chmod 600 {user.file}" in user.refused()
-
-
-def test_a_variable_that_cannot_be_read_is_named_and_not_the_file(user: User) -> None:
-    said = user.exports(MARKET_MCP_MARKET="{" + CANARY).refused()
-    assert "MARKET" in said
-    assert "TOML" not in said

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from market_mcp.actions import TOOLSETS, ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.actions.board import ListPosts
 from market_mcp.actions.work import ListTasks
-from market_mcp.bounds import compact
+from market_mcp.bounds import ROOM, compact
 from market_mcp.errors import BadCall
 from market_mcp.lists import (
     EXCERPT,
     FILTERS,
-    ROOM,
+    READ_WHOLE,
     SORTS,
     Position,
     Share,
@@ -96,10 +97,42 @@ def test_a_busy_market_hides_no_quiet_one() -> None:
     assert following == {"busy": Position(None, 4)}
 
 
+def priced(market: str, *pays: tuple[int, str]) -> list[Item]:
+    tasks = [{"id": f"{market}:{n}", "pay": {"amount": str(n), "currency": unit}} for n, unit in pays]
+    return sorted(tasks, key=SORTS["payout"])
+
+
+def test_a_list_in_order_is_in_order_over_all_markets_with_each_currency_by_itself() -> None:
+    busy = priced("busy", (900, "USDC"), (420, "USDC"), (300, "USDC"), (2, "ETH"))
+    quiet = priced("quiet", (650, "USDC"), (7, "ETH"))
+    shares = [Share("busy", busy, Position(), "2"), Share("quiet", quiet, Position(), None)]
+    found, following = deal(shares, 5, key=SORTS["payout"])
+    assert ids(found) == ["quiet:7", "busy:2", "busy:900", "quiet:650", "busy:420"]
+    assert following == {"busy": Position(None, 3)}
+
+
+PAYS = st.lists(st.tuples(st.integers(1, 999), st.sampled_from(["ETH", "USDC"])), max_size=8, unique=True)
+
+
+@given(st.lists(PAYS, min_size=1, max_size=3), st.integers(1, 7))
+def test_following_the_cursor_of_an_ordered_list_gives_every_item_once_and_in_order(
+    pays: list[list[tuple[int, str]]], limit: int
+) -> None:
+    wholes = {f"m{i}": priced(f"m{i}", *each) for i, each in enumerate(pays)}
+    positions = {market: Position() for market in wholes}
+    found: list[Item] = []
+    while positions:
+        shares = [Share(name, wholes[name][place.given :], place, None) for name, place in positions.items()]
+        page, positions = deal(shares, limit, key=SORTS["payout"])
+        found += page
+    assert sorted(ids(found)) == sorted(item["id"] for whole in wholes.values() for item in whole)
+    assert found == sorted(found, key=SORTS["payout"])
+
+
 def test_what_there_is_no_room_for_stays_for_the_next_page() -> None:
     long = [{"id": f"polt:{i}", "body": "x" * 200} for i in range(50)]
     found, following = deal([Share("polt", long, Position("3", 5), "4")], 50, room=2_000)
-    assert len(compact([excerpt(item) for item in found])) <= 2_000
+    assert len(compact(found)) <= 2_001
     assert 5 < len(found) < 10
     assert following == {"polt": Position("3", 5 + len(found))}
 
@@ -255,7 +288,8 @@ def narrowed(action: ListTasks) -> list[str]:
         (ListTasks(due_before="2026-03-15"), "35"),
         (ListTasks(due_before="2026-03-14T10:30:00Z"), "3"),
         (ListTasks(due_before="2026-03-14T12:30:00+02:00"), "3"),
-        (ListTasks(query="python", sort="payout"), "124"),
+        # What a market has sorted is sorted again, so that the pages of several become one.
+        (ListTasks(query="python", sort="payout"), "241"),
     ],
 )
 def test_what_a_market_does_not_filter_is_filtered_here(action: ListTasks, left: str) -> None:
@@ -278,8 +312,10 @@ def sorted_here(name: str) -> str:
     return "".join(item["id"][-1] for item in sorted(TASKS, key=SORTS[name]))
 
 
-def test_sorting_by_pay_puts_the_highest_first_and_the_unknown_last() -> None:
-    assert sorted_here("payout") == "41235"
+def test_sorting_by_pay_puts_the_highest_of_a_currency_first_and_the_unknown_last() -> None:
+    assert sorted_here("payout") == "24135"
+    bare: Item = {"id": "polt:6", "pay": {"amount": "9000", "text": "9000"}}
+    assert ids(sorted([*TASKS, bare], key=SORTS["payout"])) == [f"polt:{i}" for i in "241635"]
 
 
 def test_sorting_by_deadline_puts_the_soonest_first_whatever_its_zone_and_the_unknown_last() -> None:
@@ -298,6 +334,8 @@ def test_a_filter_that_neither_the_market_nor_we_can_answer_is_named() -> None:
     action = ListPosts(sort="hot", status="voting")
     assert unsupported(row("polt", action), action) == ["sort=hot"]
     assert unsupported(row("agentjob", action), action) == ["status"]
+    closed = ListTasks(status="completed")
+    assert unsupported(row("opentask", closed), closed) == ["status=completed"]
 
 
 def test_what_a_market_filters_itself_goes_upstream_in_its_words_and_is_not_filtered_again() -> None:
@@ -314,14 +352,22 @@ def test_a_default_that_the_market_has_too_is_left_out_upstream() -> None:
 
 def test_long_texts_are_cut_in_lists_and_say_how_long_they_are() -> None:
     item = {"id": "polt:1", "title": "Short", "body": "word " * 100, "votes": 3}
-    cut = excerpt(item)
+    cut = excerpt(item, "get_post")
     assert cut["id"] == "polt:1"
     assert cut["body"].startswith("word word")
-    assert cut["body"].endswith("… [500 characters; read it whole with get_*]")
+    assert cut["body"].endswith("… [500 characters; get_post has them all]")
     assert len(cut["body"]) < EXCERPT + 60
     assert item["body"] == "word " * 100
 
 
 def test_an_item_with_short_texts_is_left_alone() -> None:
     item = {"id": "polt:1", "body": "x" * EXCERPT}
-    assert excerpt(item) is item
+    assert excerpt(item, "get_post") is item
+
+
+def test_texts_are_cut_in_a_list_only_where_a_tool_reads_one_of_its_items_whole() -> None:
+    tools = {action.tool_name(): action for actions in TOOLSETS.values() for action in actions}
+    lists = {action.noun for action in tools.values() if issubclass(action, ListAction)}
+    nouns = {action.noun for action in tools.values() if action.tool_name().startswith("get_")}
+    assert {noun for noun in lists if noun.removesuffix("s") in nouns} | {"agents"} == set(READ_WHOLE)
+    assert set(READ_WHOLE.values()) <= set(tools)

@@ -212,7 +212,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEPS, max_size=60), st.integers(0, 3), st.booleans())
 def test_whatever_happens_in_whatever_order_no_poll_is_early_and_nobody_waits_longer_than_told(
     steps: list[tuple[str, float]], budget: int, restarts: bool

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_mcp.transport import NoAnswer, NotSent, Transport, new_client
+from market_mcp.transport import NoAnswer, NotSent, Transport, Unsendable, new_client
 from market_mcp.wire import MAX_BODY, HttpReply, HttpRequest
 from unit.hands import CANARY, At, keeps_the_secret
 
@@ -147,7 +147,7 @@ HOSTILE_PATHS = [
 @pytest.mark.parametrize("path", HOSTILE_PATHS)
 async def test_a_path_that_is_not_one_of_a_markets_goes_nowhere(path: str) -> None:
     market = Recorder()
-    with pytest.raises(NotSent):
+    with pytest.raises(Unsendable):
         await market.send(HttpRequest("GET", path))
     assert market.sent == []
 
@@ -156,7 +156,7 @@ async def test_a_path_that_is_not_one_of_a_markets_goes_nowhere(path: str) -> No
 def test_no_path_at_all_leads_out_of_the_base_address(path: str, below: str) -> None:
     market = Recorder()
     transport = Transport(httpx2.AsyncClient(transport=market))
-    with contextlib.suppress(NotSent):
+    with contextlib.suppress(Unsendable):
         anyio.run(transport.send, At(f"https://market.example{below}"), HttpRequest("GET", path))
     for sent in market.sent:
         assert str(sent.url) == f"https://market.example{below}{path}"
@@ -175,7 +175,7 @@ def test_no_path_at_all_leads_out_of_the_base_address(path: str, below: str) -> 
 )
 async def test_a_base_address_that_is_none_goes_nowhere(base: str) -> None:
     market = Recorder()
-    with pytest.raises(NotSent):
+    with pytest.raises(Unsendable):
         await market.send(GET, At(base))
     assert market.sent == []
 
@@ -279,7 +279,7 @@ async def test_what_fails_later_has_no_answer_and_may_have_arrived(error: Except
 @pytest.mark.parametrize("end", ["\n", "\r\nx-injected: 1", "\x00", "ü", "\ud800", "\x7f", "\u200b"])
 async def test_a_key_that_no_header_can_carry_is_not_sent_and_not_printed(end: str) -> None:
     market = Recorder()
-    with pytest.raises(NotSent, match="the key in it") as caught:
+    with pytest.raises(Unsendable, match="the key in it") as caught:
         await market.send(GET, At(key=CANARY + end))
     keeps_the_secret(caught.value)
     assert market.sent == []
@@ -288,7 +288,7 @@ async def test_a_key_that_no_header_can_carry_is_not_sent_and_not_printed(end: s
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", object(), {1, 2}])
 async def test_a_body_that_is_no_json_is_not_sent(value: object) -> None:
     market = Recorder()
-    with pytest.raises(NotSent, match="cannot be written") as caught:
+    with pytest.raises(Unsendable, match="cannot be written") as caught:
         await market.send(HttpRequest("POST", "/api/posts", body={"key": CANARY, "value": value}))
     keeps_the_secret(caught.value)
     assert market.sent == []
@@ -296,6 +296,6 @@ async def test_a_body_that_is_no_json_is_not_sent(value: object) -> None:
 
 async def test_a_question_with_half_a_character_is_not_sent() -> None:
     market = Recorder()
-    with pytest.raises(NotSent):
+    with pytest.raises(Unsendable):
         await market.send(HttpRequest("GET", "/api/tasks", query=(("query", "\ud800"),)))
     assert market.sent == []

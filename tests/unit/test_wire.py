@@ -124,6 +124,7 @@ READERS: list[Callable[[Fields], object]] = [
     lambda f: f.each("items", lambda item: item.text("id")),
     lambda f: f.required_each("items", lambda item: item.required_handle("id")),
     lambda f: f.unwrap("data").unwrap("task").text("id"),
+    lambda f: f.readable_each("items", lambda item: item.required_handle("id"))[0],
 ]
 
 NUMBERS = st.one_of(st.integers(-(10**308), 10**308), st.floats(allow_nan=False, allow_infinity=False))
@@ -153,6 +154,17 @@ def test_a_list_that_is_the_whole_reply_is_found_under_the_usual_name() -> None:
 @pytest.mark.parametrize("wrapped", [{"tasks": []}, {"data": []}, {"items": []}, {"data": {"tasks": []}}])
 def test_a_list_is_found_under_its_name_or_the_usual_wrappers(wrapped: dict[str, object]) -> None:
     assert Fields.of(wrapped, "polt").required_each("tasks", lambda f: f.text("id")) == []
+
+
+def test_what_cannot_be_read_in_a_list_is_left_out_and_counted() -> None:
+    fields = Fields.of({"tasks": [{"id": "1"}, {"id": None}, 7, {"id": "4"}]}, "polt")
+    assert fields.readable_each("tasks", lambda f: f.required_handle("id")) == (["polt:1", "polt:4"], 2)
+    assert Fields.of([], "polt").readable_each("tasks", lambda f: f.required_handle("id")) == ([], 0)
+
+
+def test_a_list_of_which_nothing_can_be_read_is_malformed() -> None:
+    with pytest.raises(MalformedReply, match=r"^reply\.tasks\[0\]\.id is missing$"):
+        Fields.of({"tasks": [{"name": "x"}, 7]}, "polt").readable_each("tasks", lambda f: f.required_handle("id"))
 
 
 def test_an_error_names_the_place() -> None:

@@ -1,5 +1,7 @@
 """Every call there is. The order is the order of `tools/list`."""
 
+from collections.abc import Collection
+
 from market_mcp.actions import account, bidding, board, chat, contracts, hiring, inbox, profiles, work
 from market_mcp.actions.base import Action, ListAction, Tier
 
@@ -74,9 +76,24 @@ TOOLSETS: dict[str, tuple[type[Action], ...]] = {
         account.RemovePayoutMethod,
     ),
 }
-"""The toolsets and their tools."""
+"""The toolsets and the tools that are at home in each."""
+
+BESIDES: dict[str, tuple[type[Action], ...]] = {"hiring": (bidding.GetBid, profiles.GetProfile)}
+"""What a toolset offers besides its own, because one cannot do without: who hires reads a bid and its bidder first."""
 
 DEFAULT_TOOLSETS = ("board", "work", "bidding", "contracts", "chat", "inbox")
 """What a seller needs; the others are asked for by name."""
 
-__all__ = ["DEFAULT_TOOLSETS", "TOOLSETS", "Action", "ListAction", "Tier"]
+
+def actions_of(toolsets: Collection[str]) -> list[type[Action]]:
+    """The tools of these toolsets (`all`: of every one), each once, in the order of `tools/list`."""
+    besides = {action for toolset in toolsets for action in BESIDES.get(toolset, ())}
+    return [
+        action
+        for toolset, actions in TOOLSETS.items()
+        for action in actions
+        if toolset in toolsets or "all" in toolsets or action in besides
+    ]
+
+
+__all__ = ["BESIDES", "DEFAULT_TOOLSETS", "TOOLSETS", "Action", "ListAction", "Tier", "actions_of"]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket
+from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 
 Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]] | None, Field(max_length=40)]
 Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", description="OpenTask.")]
@@ -18,6 +18,7 @@ class RegisterAgent(Action):
     label = "Register"
     tier = "account"
     idempotent = False
+    sources = {"email": "Ask the user for an address of theirs."}
     example = {"market": "polt", "username": "parser_smith", "display_name": "Parser Smith", "bio": "Writes parsers."}
 
     username: Annotated[str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_]+$")]
@@ -147,7 +148,7 @@ class AddPayoutMethod(Action):
     market: OneMarket = None
 
 
-class UpdatePayoutMethod(Action):
+class UpdatePayoutMethod(UpdateAction):
     """Change a payout method, or switch it off."""
 
     toolset = "account"

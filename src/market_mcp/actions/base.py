@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["read", "speak", "bind", "account"]
 """How much a call can do: look; say something; take on or settle an obligation; touch identity, keys and money."""
@@ -21,7 +21,7 @@ ID = "550e8400-e29b-41d4-a716-446655440000"
 Handle = Annotated[str, Field(min_length=1, max_length=200)]
 """An id as results give it: `market:id`. Every argument whose name ends in `_id` is one."""
 
-Offset = Annotated[int, Field(ge=0, description="Where a long text goes on.")]
+Offset = Annotated[int, Field(ge=0, description="`next_offset` of the answer before.")]
 AnyMarket = Annotated[str | None, Field(description="Only this one.")]
 OneMarket = Annotated[str | None, Field(description="Which, if there is a choice.")]
 
@@ -49,6 +49,8 @@ class Action(BaseModel):
     """Whether the call can undo or end something that was there."""
     composed: ClassVar[bool] = False
     """Whether it is answered out of other calls and what is remembered, and so has no row of its own."""
+    sources: ClassVar[Mapping[str, str]] = {}
+    """Where an argument comes from that some market demands, told to who left it out."""
     example: ClassVar[Mapping[str, object]] = {}
     """Arguments of a typical call, used by the documentation and run by the tests."""
 
@@ -64,6 +66,18 @@ class Action(BaseModel):
     def variant(self) -> str:
         """Which of several rows this call means, where its arguments decide that."""
         return ""
+
+
+class UpdateAction(Action):
+    """A call that changes a thing; of its fields, what is left out stays as it is."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        fields = type(self).model_fields
+        optional = [name for name in fields if name != "market" and not fields[name].is_required()]
+        if all(getattr(self, name) is None for name in optional):
+            raise ValueError(f"say what to change: {', '.join(optional)}")
+        return self
 
 
 class ListAction(Action):

@@ -22,6 +22,9 @@ class GetNextTask(Action):
     example = {"wait_seconds": 0}
 
     wait_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT)] = 30
+    messages_before: Annotated[
+        int | None, Field(ge=1, description="`earlier_messages` of the claimed question, to read those.")
+    ] = None
     market: OneMarket = None
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from market_mcp.actions.base import ID, Action, Handle, ListAction
+from market_mcp.actions.base import ID, Action, Handle, ListAction, Offset
 
 
 class ListContracts(ListAction):
@@ -27,6 +27,7 @@ class GetContract(Action):
     example = {"contract_id": f"opentask:{ID}"}
 
     contract_id: Handle
+    offset: Offset = 0
 
 
 class ListSubmissions(ListAction):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket
+from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 from market_mcp.actions.bidding import Approach, EtaDays, Price, Reason
 
 Currency = Literal["USDC", "USDT", "ETH", "SOL", "BTC", "BNB", "MOLT", "USD", "OTHER"]
@@ -41,7 +41,7 @@ class CreateTask(Action):
     market: OneMarket = None
 
 
-class UpdateTask(Action):
+class UpdateTask(UpdateAction):
     """Change a task you posted, or cancel it."""
 
     toolset = "hiring"
@@ -132,12 +132,13 @@ class HireBidder(Action):
     label = "Hire a bidder"
     tier = "bind"
     idempotent = False
+    sources = {"payout_method_id": "Read get_profile with the bid's bidder_id: it lists the seller's payout_methods."}
     example = {"task_id": f"opentask:{ID}", "bid_id": f"opentask:{ID}", "payout_method_id": f"opentask:{ID}"}
 
     task_id: Handle
     bid_id: Handle
     payout_method_id: Annotated[
-        str | None, Field(max_length=200, description="The seller's, from get_profile; preferred.")
+        str | None, Field(max_length=200, description="One of the seller's, from get_profile.")
     ] = None
     payment_wallet: Annotated[str | None, Field(max_length=200)] = None
     preferred_token: Annotated[str | None, Field(max_length=20)] = None

@@ -9,7 +9,7 @@ from market_mcp.actions.base import Action, AnyMarket, ListAction, OneMarket
 
 class CheckInbox(Action):
     """Tell what changed on all markets since you last looked: notifications, answers to your posts, reviews of your
-    work, new tasks. Start a session with it."""
+    work, new tasks. Start a session with it. What it told to any client with this key and state is not told again."""
 
     toolset = "inbox"
     label = "What changed"
@@ -20,7 +20,7 @@ class CheckInbox(Action):
 
 
 class MarkNotificationsRead(Action):
-    """Mark one OpenTask notification as read, or all when no id is given."""
+    """Mark one OpenTask notification as read, or without an id all those that check_inbox told."""
 
     toolset = "inbox"
     label = "Mark notifications read"
@@ -29,9 +29,6 @@ class MarkNotificationsRead(Action):
 
     notification_id: Annotated[str | None, Field(max_length=200)] = None
     market: OneMarket = None
-
-    def variant(self) -> str:
-        return "one" if self.notification_id else "all"
 
 
 class ListMarkets(Action):

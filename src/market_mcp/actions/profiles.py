@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket
+from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 from market_mcp.actions.hiring import Skills
 
 ProfileId = Annotated[str | None, Field(max_length=200, description="Yours when left out; POLT: `polt:username`.")]
@@ -25,7 +25,7 @@ class GetProfile(Action):
         return "" if self.profile_id else "own"
 
 
-class UpdateProfile(Action):
+class UpdateProfile(UpdateAction):
     """Change your profile; what is left out stays."""
 
     toolset = "profiles"

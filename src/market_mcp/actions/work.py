@@ -77,6 +77,7 @@ class SubmitWork(Action):
     label = "Submit work"
     tier = "bind"
     idempotent = False
+    sources = {"deliverable_url": "Put the work where the buyer can open it, and pass that address."}
     example = {
         "work_id": f"polt:{ID}",
         "summary": "Added the parser and its tests; run `pytest` to verify.",

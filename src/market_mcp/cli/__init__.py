@@ -77,7 +77,9 @@ def demo() -> None:
 def sandbox(
     port: Port = 8766,
     host: Host = "127.0.0.1",
-    data: Annotated[Path | None, typer.Option(help="File to keep the world in; else it is gone at the end.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="File to keep the world in; else it is gone at the end.", dir_okay=False)
+    ] = None,
     pace: Annotated[float, typer.Option(min=0, help="Seconds until counterparties act.")] = 2.0,
     contract: Annotated[str, typer.Option(help="seed: as documented; current: as known today.")] = "current",
 ) -> None:
@@ -101,12 +103,15 @@ def doctor(market: Markets = None, state: State = None, config: Config = None) -
 def tools(
     as_json: Annotated[bool, typer.Option("--json", help="The tools as MCP lists them.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="The reference, as in tools.md.")] = False,
-    check: Annotated[Path | None, typer.Option(help="Fail if this file is not the current reference.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Fail if this file is not the current reference.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Show the tools there are."""
     from market_mcp.cli.tools import tools as run
 
-    sys.exit(run(as_json, as_markdown, check))
+    with _explained():
+        sys.exit(run(as_json, as_markdown, check))
 
 
 def main() -> None:

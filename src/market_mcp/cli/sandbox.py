@@ -1,6 +1,7 @@
 """`market-mcp sandbox`: the three pretend marketplaces over HTTP."""
 
 import gc
+import sqlite3
 from pathlib import Path
 
 import anyio
@@ -22,7 +23,10 @@ def sandbox(host: str, port: int, data: Path | None, pace: float, contract: str)
     if host not in LOOPBACK:
         raise ConfigError("the sandbox has well-known keys and is served to this machine only")
     with listening_at(host, port) as listening:
-        world = World(data, SystemClock(), pace=pace, contract=contract)
+        try:
+            world = World(data, SystemClock(), pace=pace, contract=contract)
+        except sqlite3.Error as error:
+            raise ConfigError(f"the world cannot be kept in {data}: {error}; name another file") from None
         gc.enable()
         url = address(listening)
         typer.echo(f"Three marketplaces at {url}; to use them:", err=True)

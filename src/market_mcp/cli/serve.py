@@ -61,10 +61,9 @@ def serve(
 
 
 async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awaitable[None]]) -> None:
-    async with open_parts(settings) as desk:
+    async with open_parts(settings, serving=True) as desk:
         configure_logs(lambda: [*desk.accounts.secrets(), *settings.passwords().values()])
-        actions = chosen_actions(settings.toolsets, settings.read_only, desk.accounts)
-        server = build_server(desk, actions)
+        server = build_server(desk)
         # What is there now stays; from here on there is waste to find.
         gc.freeze()
         gc.enable()
@@ -72,8 +71,11 @@ async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awai
 
 
 @asynccontextmanager
-async def open_parts(settings: config.Settings) -> AsyncGenerator[Desk]:
-    """The desk that these settings describe, with everything it stands on; closed when the block is left."""
+async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenerator[Desk]:
+    """The desk that these settings describe, with everything it stands on; closed when the block is left.
+
+    One that is not `serving` offers nothing to anybody, and so brings no agent online.
+    """
     store = CredentialStore(settings.state_path.with_name("credentials.json"))
     accounts = Accounts(config.accounts(settings, KEYS, store.load()))
     clock = SystemClock()
@@ -86,6 +88,7 @@ async def open_parts(settings: config.Settings) -> AsyncGenerator[Desk]:
             state,
             clock,
             store,
+            offered=chosen_actions(settings.toolsets, settings.read_only, accounts) if serving else (),
             interval=settings.poll_interval,
             budget=settings.poll_budget,
             passwords=settings.passwords(),

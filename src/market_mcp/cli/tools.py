@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS
+from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
 from market_mcp.reference.document import MAKE, reference
 from market_mcp.reference.scenes import play
@@ -32,7 +33,10 @@ DIFFERENCES = 30
 
 
 def tools(as_json: bool, as_markdown: bool, check: Path | None) -> int:
-    """Shows the tools; the exit code: 1 if `check` is not the current reference or an example fails, else 0."""
+    """Shows the tools; the exit code: 1 if `check` is not the current reference or an example fails, else 0.
+
+    Raises ConfigError where `check` cannot be read.
+    """
     try:
         if check is not None:
             return _compare(check)
@@ -85,8 +89,11 @@ async def _stage() -> AsyncGenerator[Stage]:
 
 
 def _compare(file: Path) -> int:
+    try:
+        found = file.read_text(encoding="utf-8") if file.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read as text: {error}") from None
     current = make_reference()
-    found = file.read_text(encoding="utf-8") if file.exists() else ""
     if found == current:
         return 0
     lines = list(difflib.unified_diff(found.splitlines(), current.splitlines(), str(file), "current", lineterm="", n=1))

@@ -9,12 +9,18 @@ from market_mcp.actions.base import Action
 from market_mcp.domain import Chat, ChatMessage, Post, Profile, Reply, pay, present
 from market_mcp.errors import MalformedReply, Refused
 from market_mcp.markets.base import Filter, Market, Paging, Quota, Result, Row, sends, table
+from market_mcp.scrub import scrub_text
 from market_mcp.wire import Fields, parse_json
 
 TRUE_ONLY = {True: "true", False: None}
 """Filters that narrow when true and do nothing otherwise."""
 
 MCP_HEADERS = (("accept", "application/json, text/event-stream"),)
+
+ANSWER_HINT = "It was answered already, or its 5 minutes are over; ask get_next_task for another."
+
+LONGEST_WORDS = 300
+"""Characters of the platform's own words for a refusal; more of them explain nothing."""
 
 
 def post(f: Fields) -> Post:
@@ -99,7 +105,9 @@ def message(f: Fields) -> ChatMessage:
 
 
 def answered(f: Fields) -> Result:
-    return {"submitted": f.required_object("data").flag("submitted") is not False, "message": "Answer delivered."}
+    if f.required_object("data").flag("submitted") is False:
+        raise Refused("AgentJob did not take the answer, and said no more.", status=200, next=ANSWER_HINT)
+    return {"submitted": True, "message": "Answer delivered."}
 
 
 def mcp_call(tool: str, arguments: Callable[[Any], Mapping[str, object]]) -> Callable[[Any], Mapping[str, object]]:
@@ -118,11 +126,11 @@ def mcp_result(read: Callable[[Fields], Result]) -> Callable[[Fields], Result]:
     def decode(f: Fields) -> Result:
         error = f.object("error")
         if error is not None:
-            raise Refused(f"AgentJob refused the call: {error.text('message')}", status=400)
+            raise _refused(error.text("message") or "")
         result = f.required_object("result")
         words = " ".join(result.each("content", lambda c: c.text("text") or ""))
         if result.flag("isError"):
-            raise Refused(f"AgentJob refused the call: {words}", status=400)
+            raise _refused(words)
         structured = result.object("structuredContent")
         if structured is None:
             try:
@@ -132,6 +140,11 @@ def mcp_result(read: Callable[[Fields], Result]) -> Callable[[Fields], Result]:
         return read(structured)
 
     return decode
+
+
+def _refused(words: str) -> Refused:
+    said = scrub_text(words).strip()[:LONGEST_WORDS].rstrip(".")
+    return Refused(f"AgentJob refused the call{f', in its words: “{said}”.' if said else '.'}", status=400)
 
 
 def agent(f: Fields) -> Profile:
@@ -156,6 +169,10 @@ def agent(f: Fields) -> Profile:
 MIB = 1024 * 1024
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
+NO_SESSION = (
+    "The call was made without an MCP session. If that is what it wants, ask the user to set "
+    'upvote = "rest" in the [market.…] table, which votes by an inferred route.'
+)
 VOTED = ("posts/{post_id}", "posts")
 
 AGENTJOB = Market(
@@ -181,7 +198,7 @@ AGENTJOB = Market(
             answered,
             "提交回复",
             body=sends(text="text"),
-            hints={409: "It was answered already, or its 5 minutes are over; ask get_next_task for another."},
+            hints={409: ANSWER_HINT},
         ),
         Row(
             board.ListPosts,
@@ -241,6 +258,7 @@ AGENTJOB = Market(
             body=mcp_call("upvote_post", sends(post_id="post_id")),
             headers=MCP_HEADERS,
             clears=VOTED,
+            hints=dict.fromkeys((400, 404, 405, 406), NO_SESSION),
         ),
         Row(
             board.UpvotePost,

@@ -12,18 +12,19 @@ from market_mcp.wire import MAX_BODY, Fields, Method
 Result = Mapping[str, object]
 
 UPSTREAM_PAGE = 50
-"""Items asked of a market at once: the largest page that all three take. A smaller answer is cut from it."""
-
+"""Items asked of a market at once: what AgentJob gives at most. OpenTask gives 100; POLT's document names no number."""
 
 TAKE_BACK = 2
 """The `toggle` of a row that takes a standing vote back, whichever it is."""
 
 
 class Page(NamedTuple):
-    """A market's page of a list: the items, and the cursor of the next page or None at the end."""
+    """A market's page of a list: the items, the cursor of the next page or None at the end, and how many further items
+    cannot be read."""
 
     items: list[Any]
     next: str | None
+    unreadable: int = 0
 
 
 class Quota(NamedTuple):
@@ -58,17 +59,22 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How a market pages a list: by page number (`page`) or by an opaque cursor (`cursor`)."""
+    """How a market pages a list: by page number (`page`) or by an opaque cursor (`cursor`).
+
+    `limit` is how many items are asked for at once. `full` is, by page number, how many a market gives at least as long
+    as it has more: fewer than `limit` where its document does not promise so many.
+    """
 
     param: Literal["page", "cursor"]
     limit: int = UPSTREAM_PAGE
+    full: int = UPSTREAM_PAGE
 
     def next(self, reply: Fields, count: int, cursor: str | None) -> str | None:
         """The cursor after a page of `count` items that was asked for with `cursor`."""
         if self.param == "cursor":
             return reply.text("nextCursor", "next_cursor")
-        # Page-numbered markets do not document a total; a short page is the last one.
-        return str(int(cursor or 1) + 1) if count >= self.limit else None
+        # Page-numbered markets document no total. A page that may be full is followed by one that may be empty.
+        return str(int(cursor or 1) + 1) if count >= self.full else None
 
 
 def nothing(_: Action) -> Mapping[str, object]:
@@ -95,7 +101,7 @@ class Row:
     body: Callable[[Any], Mapping[str, object]] | None = None
     """The fields of the JSON body; a request without this and without `body_with` has no body at all."""
     body_with: Callable[[Any, Any], Mapping[str, object]] | None = None
-    """The same, made of the action and of what else it takes: a password, the standing vote, what `before` read."""
+    """The same, made of the action and of what else it takes: a password, the standing vote, what `before` showed."""
     auth: bool = True
     scope: str | None = None
     """What the token must allow."""
@@ -111,7 +117,8 @@ class Row:
     topic: str = ""
     """What a read is about: questions of one topic are paced together."""
     clears: tuple[str, ...] = ()
-    """Topics whose held answers a write puts out of date."""
+    """Topics whose held answers a write puts out of date, with names of ids in braces: fields of the action, or what
+    the reply says, where `task_id` is the id of its `task` or the `task_id` in anything."""
     beat: bool = False
     """Whether a heartbeat goes out just before."""
     toggle: int = 0
@@ -129,10 +136,11 @@ class Row:
     max_length: Mapping[str, int] = field(default_factory=dict[str, int])
     """Its limits on lengths in characters, where they are below those of the action."""
     also: "tuple[Row, ...]" = ()
-    """Further reads whose results join this one under their `into`; they fail softly."""
+    """Further reads whose results join this one under their `into`; they fail softly. One with `items` is read as far
+    as the action's field `{into}_offset` asks."""
     into: str = ""
     before: "Row | None" = None
-    """A read whose result `body_with` gets."""
+    """A read that the caller must have made; `body_with` gets its latest result."""
     quota: Quota | None = None
     standing: Standing | None = None
     watches: tuple[tuple[str, str], ...] = ()
@@ -156,10 +164,17 @@ class Row:
     def placeholders(self) -> list[str]:
         return re.findall(r"\{(\w+)\}", self.path)
 
+    def outdates(self, action: Action, result: Mapping[str, object] | None = None) -> list[str]:
+        """The topics that a write clears, as far as their ids are known from the action or its result."""
+        ids = _ids_in(result or {}) | {name: getattr(action, name) for name in type(action).model_fields}
+        known = {name: value for name, value in ids.items() if value is not None}
+        return [topic.format_map(known) for topic in self.clears if set(re.findall(r"\{(\w+)\}", topic)) <= set(known)]
+
     def page(self, reply: Fields, cursor: str | None) -> Page:
         """A list row's reply as a page."""
-        items = reply.required_each(self.items or "", self.decode)
-        return Page(items, self.paging.next(reply, len(items), cursor) if self.paging else None)
+        items, unreadable = reply.readable_each(self.items or "", self.decode)
+        following = self.paging.next(reply, len(items) + unreadable, cursor) if self.paging else None
+        return Page(items, following, unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +211,17 @@ class Market:
 
     def rows_of(self, action: type[Action]) -> list[Row]:
         return [row for (row_action, _), row in self.rows.items() if row_action is action]
+
+
+def _ids_in(result: Mapping[str, object], holder: str = "") -> dict[str, object]:
+    """The platform's own ids in a result, by name; `id` has that of the field it stands in."""
+    ids: dict[str, object] = {}
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            ids |= _ids_in(cast("Mapping[str, object]", value), name)
+        elif isinstance(value, str) and (name.endswith("_id") or (name == "id" and holder)):
+            ids[name if name != "id" else f"{holder}_id"] = value.partition(":")[2]
+    return ids
 
 
 def sends(constants: Mapping[str, object] | None = None, /, **names: str) -> Callable[[Action], Mapping[str, object]]:

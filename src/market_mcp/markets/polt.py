@@ -22,7 +22,8 @@ from market_mcp.markets.base import (
 )
 from market_mcp.wire import Fields
 
-PAGES = Paging("page")
+# POLT skill: "results per page (default 20)", and no word of the most there can be.
+PAGES = Paging("page", full=20)
 
 
 def project(f: Fields) -> Post:
@@ -167,7 +168,9 @@ def same_vote(_: board.WithdrawVote, standing: int) -> Mapping[str, object]:
 
 
 def updated(f: Fields) -> Result:
-    return present({"message": f.text("message") or "Profile updated."})
+    """The name under which others see the profile stands there only if POLT says it."""
+    name = f.unwrap("agent", "profile").handle("username")
+    return present({"message": f.text("message") or "Profile updated.", "profile_id": name})
 
 
 TASK_STATUS = {
@@ -354,6 +357,7 @@ POLT = Market(
             "Update your profile",
             body=sends(display_name="display_name", bio="bio"),
             takes=frozenset({"display_name", "bio"}),
+            clears=("verify", "agents/{profile_id}"),
         ),
         Row(
             profiles.ListContributions,

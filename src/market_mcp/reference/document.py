@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mcp_types import Tool
 
-from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS, Action
+from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS, Action
 from market_mcp.errors import CallError
 from market_mcp.markets import MARKETS
 from market_mcp.reference import arguments, rows
@@ -55,8 +55,8 @@ ERRORS = """\
 ## Errors
 
 A call that fails returns `isError` with one line of text and the same as structured content: `error` (its kind, below),
-`message`, `effect` (`none`, or `unknown` for a write whose answer was lost), `next` (what to do now) where there is
-advice, and `retry_after_seconds` where time helps. `refused` has the market's `status` too."""
+`message`, `effect` (`none`; of a write also `unknown`, when its answer was lost, `partly` or `done`), `next` (what to
+do now) where there is advice, and `retry_after_seconds` where time helps. `refused` has the market's `status` too."""
 
 UNTRUSTED = """\
 ## Untrusted text
@@ -113,7 +113,11 @@ def reference(tools: Sequence[Tool], examples: Mapping[str, Example], asides: Ma
 
 def _toolsets() -> str:
     cells = [
-        (name, "on" if name in DEFAULT_TOOLSETS else "off", " ".join(_link(action) for action in actions))
+        (
+            name,
+            "on" if name in DEFAULT_TOOLSETS else "off",
+            " ".join(_link(action) for action in (*actions, *BESIDES.get(name, ()))),
+        )
         for name, actions in TOOLSETS.items()
     ]
     return f"## Toolsets\n\n{_table(('toolset', 'by default', 'tools'), cells)}\n\n{TOOLSETS_CHOSEN}"
@@ -153,11 +157,12 @@ def _keys() -> str:
 
 def _tool(tool: Tool, action: type[Action], toolset: str, example: Example) -> Iterator[str]:
     state = "on" if toolset in DEFAULT_TOOLSETS else "off"
+    besides = "".join(f", and with {name}" for name, actions in BESIDES.items() if action in actions)
     hints = tool.annotations.model_dump(by_alias=True, exclude={"title"}) if tool.annotations else {}
     told_hints = ", ".join(f"{name} {str(value).lower()}" for name, value in hints.items())
     yield f"### {tool.name}"
     yield f"{tool.description}"
-    yield f"Toolset {toolset}, {state} by default; tier *{action.tier}*; {told_hints}."
+    yield f"Toolset {toolset}, {state} by default{besides}; tier *{action.tier}*; {told_hints}."
     cells = arguments.rows(tool.input_schema)
     yield _table(arguments.HEAD, cells) if cells else "No arguments."
     found = [rows.told(market, row) for market in MARKETS.values() for row in market.rows_of(action)]

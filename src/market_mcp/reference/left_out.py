@@ -47,6 +47,12 @@ LEFT_OUT = (
     ),
     LeftOut(
         "opentask",
+        "POST /api/agent/notifications/read-all",
+        "mark all notifications as read",
+        "It takes away those that came since the agent looked, too; what it was told is marked one by one.",
+    ),
+    LeftOut(
+        "opentask",
         "PATCH /api/agent/bids/:id",
         'change a bid (`"action": "update"`)',
         "No document describes it, only the platform's own client sends it; withdraw_bid and place_bid do the same.",

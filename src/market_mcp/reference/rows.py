@@ -36,7 +36,7 @@ def _parts(row: Row) -> Iterator[str]:
     yield source(row)
     yield f"scope `{row.scope}`" if row.scope else "with the key" if row.auth else "without a key"
     if row.before:
-        yield f"before it `{row.before.route}` (“{row.before.section}”)"
+        yield f"on what `{row.before.route}` (“{row.before.section}”) showed last"
     for part in row.also:
         yield f"with it `{part.route}` for `{part.into}` ({source(part)})"
     if row.beat:

@@ -141,12 +141,13 @@ async def open_stage(
             state,
             clock,
             CredentialStore(directory / "credentials.json"),
+            offered=[action for actions in TOOLSETS.values() for action in actions],
             interval=60,
             budget=3,
             passwords=passwords,
         )
         async with desk_open as desk:
-            server = build_server(desk, [action for actions in TOOLSETS.values() for action in actions])
+            server = build_server(desk)
             async with Client(server) as caller:
                 yield Stage(caller, client, accounts, clock)
     finally:

@@ -55,8 +55,11 @@ def listening_at(host: str, port: int) -> socket.socket:
 
     Raises ConfigError.
     """
-    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, proto)
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}: {error.strerror}; choose another --host") from None
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -94,7 +97,12 @@ class Door(Closing):
             await send(message)
 
         with self.holding() as request:
-            await self._app(scope, receive, watched)
+            try:
+                await self._app(scope, receive, watched)
+            except ValueError:
+                # The SDK refuses an SSE client of another Host or Origin, logs that, and then raises as well.
+                if not ended:
+                    raise
         if request.cancelled_caught and not ended:
             if not started:
                 await send({"type": "http.response.start", "status": 503, "headers": []})

@@ -56,7 +56,7 @@ class MarketServer(MCPServer[Any]):
                 uri_template=_template(kind),
                 name=thing.noun,
                 title=thing.label,
-                description=f"{thing.purpose()} The same as {thing.tool_name()} gives, as JSON.",
+                description=self._desk.hints.tell(f"{thing.purpose()} As JSON. The same as {thing.tool_name()} gives."),
                 mime_type=JSON,
             )
             for kind, thing in self._things.items()

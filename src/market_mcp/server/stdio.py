@@ -5,23 +5,34 @@ end. Polled by the loop, every wait can be ended, and a call costs half as much.
 the SDK's own transport serves.
 """
 
+import json
+import logging
 import os
 import select
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 import anyio.lowlevel
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    jsonrpc_message_adapter,
+)
 
 from market_mcp.server.stopping import stopped_by_signal
+
+logger = logging.getLogger(__name__)
 
 LINE_LIMIT = 4 * 1024 * 1024
 """Bytes of one message; a client that sends a longer line is not listened to any more."""
@@ -38,13 +49,18 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
     lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the public method takes no streams
     with claimed_wire() as (wire_in, wire_out):
         async with stopped_by_signal(wire_in.end), wire_out.writing() as outgoing:
+            wire_in.complain = outgoing.send
             await lowlevel.run(wire_in, outgoing, lowlevel.create_initialization_options())
 
 
 class WireIn:
-    """The client's messages, until end of file or until `end` is called; what is no message comes as its error."""
+    """The client's messages, until end of file or until `end` is called.
+
+    What is no message is answered through `complain`: a client waits for an answer to whatever it sent.
+    """
 
     def __init__(self, fd: int) -> None:
+        self.complain: Callable[[SessionMessage], Awaitable[None]] | None = None
         self._fd = fd
         self._scope = anyio.CancelScope()
         self._lines: deque[bytes] = deque()
@@ -57,20 +73,28 @@ class WireIn:
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message. Raises EndOfStream."""
+        while True:
+            try:
+                return SessionMessage(read_message(await self._line()))
+            except NoMessage as mistake:
+                if self.complain is not None:
+                    await self.complain(SessionMessage(mistake.answer))
+
+    async def _line(self) -> bytes:
+        """The next line with anything in it. Raises EndOfStream."""
         while not self._lines and not self._ended:
             chunk = await self._read()
-            self._ended = not chunk or len(self._rest) > LINE_LIMIT
+            too_long = len(self._rest) > LINE_LIMIT
+            if too_long:
+                logger.error("A message longer than %d MiB came; the connection ends.", LINE_LIMIT // 1024 // 1024)
+            self._ended = not chunk or too_long
             *lines, self._rest = (self._rest + chunk).split(b"\n")
-            self._lines.extend(lines)
-            if self._ended and self._rest:
+            self._lines.extend(line for line in lines if line.strip())
+            if self._ended and self._rest.strip():
                 self._lines.append(self._rest)
         if not self._lines:
             raise anyio.EndOfStream
-        line = self._lines.popleft().decode("utf-8", "replace")
-        try:
-            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError as error:
-            return error
+        return self._lines.popleft()
 
     def __aiter__(self) -> Self:
         return self
@@ -101,6 +125,36 @@ class WireIn:
                 await anyio.lowlevel.checkpoint()
             return os.read(self._fd, 65536)
         return b""
+
+
+class NoMessage(ValueError):
+    """A line is no message; `answer` tells the client so, under the number of its question where that can be read."""
+
+    def __init__(self, number: str | int | None, code: int, text: str) -> None:
+        super().__init__(text)
+        self.answer = JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=text))
+
+
+def read_message(line: bytes) -> JSONRPCMessage:
+    """What a line from a client says. Raises NoMessage."""
+    text = line.decode("utf-8", "replace")
+    try:
+        return jsonrpc_message_adapter.validate_json(text, by_name=False)
+    except ValueError:
+        pass
+    try:
+        value: object = json.loads(text)
+        # JavaScript writes half an emoji as an escape that strict readers refuse.
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    except (ValueError, RecursionError):
+        raise NoMessage(None, PARSE_ERROR, "That line is not JSON.") from None
+    try:
+        return jsonrpc_message_adapter.validate_json(whole, by_name=False)
+    except ValueError:
+        asked = cast("dict[str, object]", value) if isinstance(value, dict) and "method" in value else {}
+        number = asked.get("id")
+        known = number if isinstance(number, str | int) and not isinstance(number, bool) else None
+        raise NoMessage(known, INVALID_REQUEST, "That is no message of JSON-RPC 2.0.") from None
 
 
 class WireOut:

@@ -6,7 +6,7 @@ how arguments become one frozen action, how a result looks, and the words of a f
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -16,8 +16,8 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import ValidationError
 
 from market_mcp.accounts import Account, Accounts
-from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS, Action, ListAction
-from market_mcp.bounds import compact, fit
+from market_mcp.actions import DEFAULT_TOOLSETS, Action, ListAction, actions_of
+from market_mcp.bounds import MAX_RESULT, compact, fit
 from market_mcp.desk import Desk
 from market_mcp.errors import CallError
 from market_mcp.scrub import scrub
@@ -87,12 +87,9 @@ class ActionTool(Tool):
 
 def chosen_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts) -> list[type[Action]]:
     """The actions to offer: of these toolsets, that some market supports, and only reads if so wished."""
-    names = set(toolsets) or set(DEFAULT_TOOLSETS)
     return [
         action
-        for toolset, actions in TOOLSETS.items()
-        if toolset in names or "all" in names
-        for action in actions
+        for action in actions_of(set(toolsets) or DEFAULT_TOOLSETS)
         if (action.tier == "read" or not read_only) and (action.composed or accounts.supporting(action))
     ]
 
@@ -109,8 +106,10 @@ def input_schema(action: type[Action], accounts: Accounts) -> Schema:
         elif _usable(action, name, able):
             properties[name] = _lean(field)
     result: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    if "required" in schema:
-        result["required"] = schema["required"]
+    rows = [row for account in able for row in account.rows(action)]
+    needed = [n for n in properties if n in schema.get("required", ()) or (rows and all(n in r.needs for r in rows))]
+    if needed:
+        result["required"] = needed
     return result
 
 
@@ -129,10 +128,10 @@ def output_schema(action: type[Action]) -> Schema:
 
 
 def _usable(action: type[Action], name: str, able: list[Account]) -> bool:
-    """Whether a filter of a list is of use on any of these markets; every other argument is."""
+    """Whether an argument is of use on any of these markets, as their accounts are configured."""
+    rows = [row for account in able for row in account.rows(action)]
     if not issubclass(action, ListAction) or name not in action.filter_names():
-        return True
-    rows = [row for account in able for row in account.market.rows_of(action)]
+        return not rows or any(row.takes is None or name in row.takes for row in rows)
     return any(name in row.filters or name in row.local or name in row.placeholders() for row in rows)
 
 
@@ -155,9 +154,8 @@ def _result(content: dict[str, Any]) -> CallToolResult:
 
 
 def _failure(error: CallError) -> CallToolResult:
-    content = scrub(error.as_result())
-    assert isinstance(content, dict)  # noqa: S101 - scrub keeps the shape; for the type checker
-    text = TextContent(text=str(scrub(error.as_text())))
+    content = fit(cast("dict[str, Any]", scrub(error.as_result())))
+    text = TextContent(text=str(scrub(error.as_text()))[:MAX_RESULT])
     return CallToolResult(content=[text], structured_content=content, is_error=True)
 
 

@@ -11,6 +11,8 @@ from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.wire import Fields
 
 ME = "/api/agent/me"
+STATS = ("tasksPosted", "activeBids", "contractsAsBuyer", "contractsAsSeller", "averageRating", "reviewCount")
+"""SKILL.md, Agent profiles: the statistics that there are."""
 TOKENS = "API token self-management"
 PAYOUT = "Payout methods"
 PROFILES = "Agent profiles"
@@ -29,7 +31,7 @@ def profile(f: Fields) -> Profile:
             skills=inner.texts("tags"),
             links=inner.texts("links"),
             availability=inner.text("availability"),
-            stats={k: v for k, v in stats.value.items() if isinstance(v, int | float)} if stats else None,
+            stats={name: number for name in STATS if (number := stats.number(name)) is not None} if stats else None,
             created_at=inner.text("createdAt"),
         )
     )
@@ -158,6 +160,7 @@ ROWS = (
         auth=False,
         secret=True,
         quota=Quota("logins", 10, 60),
+        hints={401: "No account has that e-mail address with that password; register_agent opens one."},
     ),
     Row(account.VerifyKey, f"GET {ME}", verified, PROFILES, scope="profile:read", topic="me"),
     Row(
@@ -195,7 +198,7 @@ ROWS = (
         PROFILES,
         body=sends(displayName="display_name", bio="bio", tags="skills", links="links", availability="availability"),
         scope="profile:write",
-        clears=("me",),
+        clears=("me", "profiles/{profile_id}"),
     ),
     Row(
         profiles.ListReviews,

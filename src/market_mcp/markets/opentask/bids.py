@@ -76,11 +76,11 @@ TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", messag
 
 def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, Any]:
     """Today's platform takes a bid only on the task as the bidder saw it."""
-    return {**TERMS(a), "expectedTaskUpdatedAt": seen.get("updated_at")}
+    return present({**TERMS(a), "expectedTaskUpdatedAt": seen.get("updated_at")})
 
 
 BID_HINTS = {
-    409: "The task is not open, you have an active bid on it (list_bids), or it changed since you read it.",
+    409: "The task is not open, you have an active bid on it (list_bids), or it changed since you read it (get_task).",
     403: "You cannot bid on your own task, and the token needs the scope bids:write.",
 }
 BID_CLEARS = ("bids", "tasks/{task_id}", "tasks/{task_id}/bids")
@@ -141,7 +141,7 @@ ROWS = (
         "6) Withdraw or reject a bid",
         body=sends({"action": "withdraw"}),
         scope="bids:write",
-        clears=("bids", "bids/{bid_id}"),
+        clears=(*BID_CLEARS, "bids/{bid_id}"),
         hints={409: "Only an active bid can be withdrawn."},
     ),
     Row(
@@ -151,7 +151,7 @@ ROWS = (
         "6) Withdraw or reject a bid",
         body=sends({"action": "reject"}, reason="reason"),
         scope="bids:write",
-        clears=("bids/{bid_id}",),
+        clears=("bids/{bid_id}", "tasks/{task_id}", "tasks/{task_id}/bids", "own-tasks"),
         hints={409: "Only an active bid can be rejected."},
     ),
     Row(

@@ -85,11 +85,17 @@ def review(f: Fields) -> Review:
             contract_id=f.handle("contractId"),
             author=f.person("author", "reviewer"),
             about=f.person("subject", "reviewee"),
+            about_id=_id_of(f, "subject", "reviewee"),
             rating=f.whole("rating"),
             text=f.text("text"),
             created_at=f.text("createdAt"),
         )
     )
+
+
+def _id_of(f: Fields, *names: str) -> str | None:
+    found = f.object(*names)
+    return found.handle("id") if found else f.handle(*(f"{name}Id" for name in names))
 
 
 def reviewed(f: Fields) -> Result:
@@ -214,7 +220,7 @@ ROWS = (
         "11) Reviews",
         body=sends(rating="rating", text="text"),
         scope="reviews:write",
-        clears=("contracts/{contract_id}/reviews",),
+        clears=("contracts/{contract_id}/reviews", "profiles/{about_id}/reviews"),
         hints={409: "A review is possible once, after the contract was accepted."},
     ),
     Row(

@@ -26,8 +26,8 @@ def notification(f: Fields) -> Notification:
     )
 
 
-def marked(f: Fields) -> Result:
-    return present({"message": "Marked as read.", "updated": f.whole("updated", "count")})
+def marked(_: Fields) -> Result:
+    return {"message": "Marked as read."}
 
 
 ROWS = (
@@ -55,16 +55,6 @@ ROWS = (
         "POST /api/agent/notifications/{notification_id}/read",
         marked,
         "Notifications",
-        variant="one",
-        scope="notifications:write",
-        clears=("unread", "notifications"),
-    ),
-    Row(
-        inbox.MarkNotificationsRead,
-        "POST /api/agent/notifications/read-all",
-        marked,
-        "Notifications",
-        variant="all",
         scope="notifications:write",
         clears=("unread", "notifications"),
     ),

@@ -3,10 +3,12 @@
 from market_mcp.actions import board, hiring, work
 from market_mcp.domain import Pay, Post, Reply, Task, pay, present
 from market_mcp.markets.base import Filter, Paging, Result, Row, sends
-from market_mcp.wire import Fields
+from market_mcp.wire import MAX_BODY, Fields
 
 CURSOR = Paging("cursor")
 COMMENTS = "/api/agent/tasks/{post_id}/comments"
+MOST_COMMENTS = 100
+"""Comments asked for at once: as many as OpenTask gives, since further pages draw on the polling budget."""
 PUBLIC_TASK = "3) View/update a task"
 
 
@@ -74,10 +76,6 @@ def comment(f: Fields) -> Reply:
     )
 
 
-def comments(f: Fields) -> list[Reply]:
-    return f.required_each("comments", comment)
-
-
 def commented(f: Fields) -> Result:
     return present({"reply_id": f.unwrap("comment").handle("id"), "message": "Comment published."})
 
@@ -127,8 +125,11 @@ ROWS = (
             Row(
                 board.GetPost,
                 f"GET {COMMENTS}",
-                comments,
+                comment,
                 "2b) Task comments",
+                items="comments",
+                paging=Paging("cursor", MOST_COMMENTS),
+                max_body=4 * MAX_BODY,
                 scope="comments:read",
                 topic="tasks/{post_id}/comments",
                 into="replies",

@@ -1,0 +1,176 @@
+"""Markets that keep to their documents and are awkward all the same: small pages, long threads, swollen answers."""
+
+from collections.abc import Callable, Mapping
+
+import httpx2
+import pytest
+
+from clocks import ManualClock
+from market_mcp.accounts import Account
+from market_mcp.actions.board import GetPost, ListPosts
+from market_mcp.actions.contracts import LeaveReview
+from market_mcp.actions.profiles import GetProfile
+from market_mcp.actions.work import ListTasks
+from market_mcp.markets import MARKETS
+from market_mcp.sandbox.world import OTHER_KEYS
+from market_mcp.state import State
+from rig import Json, Rig, Worker, desk_at, sandbox_accounts
+
+pytestmark = pytest.mark.anyio
+
+Answer = Callable[[Mapping[str, str]], Json]
+
+
+def market(answers: Mapping[str, Answer]) -> httpx2.MockTransport:
+    """A market that makes its answer to `GET` of each path out of the query."""
+    return httpx2.MockTransport(
+        lambda request: httpx2.Response(200, json=answers[request.url.path](dict(request.url.params)))
+    )
+
+
+def account(kind: str) -> Account:
+    keys = {"polt": "polt_abcdefgh", "agentjob": "ak_abcdefgh", "opentask": "ot_abcdefgh"}
+    return Account(kind, kind, f"http://market.invalid/{kind}", keys[kind])
+
+
+@pytest.mark.parametrize(("there", "largest"), [(47, 20), (60, 30), (50, 50), (19, 50), (20, 50), (0, 20)])
+async def test_pages_that_are_smaller_than_asked_for_do_not_end_a_list(there: int, largest: int) -> None:
+    tasks = [{"id": str(number), "title": f"Task {number}"} for number in range(there)]
+
+    def page(query: Mapping[str, str]) -> Json:
+        size = min(largest, int(query["limit"]))
+        start = (int(query["page"]) - 1) * size
+        return {"tasks": tasks[start : start + size]}
+
+    found: list[str] = []
+    async with desk_at(market({"/polt/api/tasks": page}), ManualClock(), State(None), [account("polt")]) as desk:
+        cursor = None
+        for _ in range(10):
+            result = await desk.perform(ListTasks(limit=50, cursor=cursor))
+            found += [task["id"] for task in result["tasks"]]
+            cursor = result.get("next_cursor")
+            if cursor is None:
+                break
+    assert found == [f"polt:{number}" for number in range(there)] and cursor is None
+
+
+async def test_a_board_that_fits_on_one_short_page_leads_nowhere() -> None:
+    posts = [{"id": str(number), "title": f"Post {number}"} for number in range(19)]
+    at = market({"/agentjob/api/tasks": lambda _: {"data": posts}})
+    async with desk_at(at, ManualClock(), State(None), [account("agentjob")]) as desk:
+        assert "next_cursor" not in await desk.perform(ListPosts(limit=50))
+
+
+async def test_every_comment_of_a_long_thread_can_be_reached() -> None:
+    thread = [{"id": f"c{number}", "body": f"Comment {number}: {'x' * 300}"} for number in range(250)]
+    asked: list[str] = []
+
+    def comments(query: Mapping[str, str]) -> Json:
+        start, size = int(query.get("cursor", "0")), min(int(query["limit"]), 100)
+        asked.append(query.get("cursor", ""))
+        more = {"nextCursor": str(start + size)} if start + size < len(thread) else {}
+        return {"comments": thread[start : start + size], **more}
+
+    at = market(
+        {
+            "/opentask/api/tasks/t1": lambda _: {"task": {"id": "t1", "title": "Long talked about"}},
+            "/opentask/api/agent/tasks/t1/comments": comments,
+        }
+    )
+    read: list[str] = []
+    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
+        offset = 0
+        for _ in range(20):
+            result = await desk.perform(GetPost(post_id="opentask:t1", replies_offset=offset))
+            read += [reply["id"] for reply in result["post"].get("replies", [])]
+            if "next_replies_offset" not in result:
+                break
+            offset = result["next_replies_offset"]
+    assert read == [f"opentask:c{number}" for number in range(250)]
+    # Each page once, and none before it was needed.
+    assert asked == ["", "100", "200"]
+
+
+async def test_a_thread_that_ends_with_its_page_leads_nowhere_and_past_its_end_is_nothing() -> None:
+    thread = [{"id": f"c{number}", "body": "x"} for number in range(3)]
+    at = market(
+        {
+            "/opentask/api/tasks/t1": lambda _: {"task": {"id": "t1", "title": "Talked about"}},
+            "/opentask/api/agent/tasks/t1/comments": lambda _: {"comments": thread, "nextCursor": None},
+        }
+    )
+    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
+        whole = await desk.perform(GetPost(post_id="opentask:t1"))
+        assert len(whole["post"]["replies"]) == 3 and "next_replies_offset" not in whole
+        past = await desk.perform(GetPost(post_id="opentask:t1", replies_offset=9))
+        assert past["post"]["replies"] == [] and "next_replies_offset" not in past
+
+
+async def test_of_a_profiles_statistics_only_the_documented_ones_are_passed_on() -> None:
+    stats: Json = {f"injected {number}": number for number in range(30_000)}
+    stats |= {"tasksPosted": 3, "averageRating": 4.5, "reviewCount": True, "activeBids": "many"}
+    at = market({"/opentask/api/agent/me": lambda _: {"profile": {"id": "p1"}, "stats": stats}})
+    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
+        profile = (await desk.perform(GetProfile()))["profile"]
+    assert profile["stats"] == {"tasksPosted": 3, "averageRating": 4.5}
+
+
+# --- what a write puts out of date --------------------------------------------------------------------------
+
+
+async def test_a_rejected_and_a_withdrawn_bid_are_not_shown_as_active(rig: Rig) -> None:
+    others = sandbox_accounts(keys=OTHER_KEYS)
+    async with rig.open() as seller, rig.open(others, state="other.db") as buyer:
+        task = (await buyer.call("create_task", title="Sort my bookmarks", description="Four hundred of them."))["task"]
+        for end in ("reject", "withdraw"):
+            bid = (await seller.call("place_bid", task_id=task["id"], price="90 USDC"))["bid"]["id"]
+            [shown] = [b for b in (await buyer.call("list_task_bids", task_id=task["id"]))["bids"] if b["id"] == bid]
+            assert shown["status"] == "active"
+            if end == "reject":
+                await buyer.call("reject_bid", bid_id=bid)
+                [shown] = [
+                    b for b in (await buyer.call("list_task_bids", task_id=task["id"]))["bids"] if b["id"] == bid
+                ]
+                assert shown["status"] == "rejected"
+            else:
+                await seller.call("get_task", task_id=task["id"])
+                asked = len(seller.wire.sent)
+                await seller.call("withdraw_bid", bid_id=bid)
+                # The task is asked for anew, since its count of bids is another now.
+                await seller.call("get_task", task_id=task["id"])
+                assert len(seller.wire.sent) == asked + 2
+            rig.clock.skip(60)
+
+
+@pytest.mark.parametrize("kind", ["polt", "opentask"])
+async def test_a_changed_profile_is_shown_changed_to_oneself_and_by_its_name(worker: Worker, kind: str) -> None:
+    own = (await worker.call("verify_key", market=kind))["account"]["id"]
+    for arguments in ({"market": kind}, {"profile_id": own}):
+        await worker.call("get_profile", **arguments)
+    await worker.call("update_profile", market=kind, bio="I sort bookmarks.")
+    for arguments in ({"market": kind}, {"profile_id": own}):
+        assert (await worker.call("get_profile", **arguments))["profile"]["bio"] == "I sort bookmarks."
+
+
+def test_a_review_puts_out_of_date_what_is_said_of_its_subject_where_the_reply_names_it() -> None:
+    row = MARKETS["opentask"].rows[LeaveReview, ""]
+    review = LeaveReview(contract_id="c1", rating=5)
+    assert row.outdates(review) == row.outdates(review, {"review": {"id": "opentask:r1"}}) == ["contracts/c1/reviews"]
+    told = {"review": {"id": "opentask:r1", "about_id": "opentask:p1"}}
+    assert row.outdates(review, told) == ["contracts/c1/reviews", "profiles/p1/reviews"]
+
+
+# --- changes that change nothing ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("update_task", {"task_id": "opentask:t1"}),
+        ("update_profile", {"market": "polt"}),
+        ("update_payout_method", {"payout_method_id": "opentask:m1"}),
+    ],
+)
+async def test_an_update_that_changes_nothing_is_not_sent(worker: Worker, tool: str, arguments: Json) -> None:
+    assert "say what to change" in (await worker.refused(tool, **arguments)).text
+    assert worker.wire.sent == []
