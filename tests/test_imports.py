@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pacing", "lists", "quotas", "survey"),
     ("exchange",),
     ("gateway",),
+    ("reading", "listing"),
     ("keeper", "votes", "changes", "credentials", "hints"),
     ("obligations",),
     ("desk",),

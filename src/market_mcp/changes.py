@@ -14,8 +14,9 @@ from market_mcp.bounds import ROOM, compact
 from market_mcp.clock import Clock
 from market_mcp.domain import present
 from market_mcp.errors import CallError, Refused
-from market_mcp.gateway import Gateway, Look, Result
+from market_mcp.gateway import Gateway, Result
 from market_mcp.lists import excerpt
+from market_mcp.reading import Look
 from market_mcp.state import State
 from market_mcp.survey import Brought, Part, survey, together
 from market_mcp.times import seconds

@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 import httpx2
 
-from market_mcp.accounts import KEYED, Account, Accounts
+from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action, ListAction
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
 from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsRead
@@ -17,14 +17,16 @@ from market_mcp.changes import Changes
 from market_mcp.clock import Clock
 from market_mcp.credentials import CredentialStore, Registrar
 from market_mcp.egress import Guard
-from market_mcp.errors import CallError, Refused
+from market_mcp.errors import CallError
 from market_mcp.exchange import Exchange
 from market_mcp.gateway import Gateway, Result
 from market_mcp.hints import Hints
 from market_mcp.keeper import Keeper, Progress
+from market_mcp.listing import Listing
 from market_mcp.obligations import Obligations
 from market_mcp.pacing import Pacing
 from market_mcp.quotas import Quotas
+from market_mcp.reading import Reading
 from market_mcp.state import State
 from market_mcp.transport import Transport
 from market_mcp.votes import Votes
@@ -45,6 +47,8 @@ class Desk:
     hints: Hints
     accounts: Accounts
     gateway: Gateway
+    listing: Listing
+    reading: Reading
     keeper: Keeper
     votes: Votes
     registrar: Registrar
@@ -75,29 +79,12 @@ class Desk:
                 return await self.keeper.next_chat(action, progress)
             case SubmitResponse():
                 return await self.keeper.respond(action)
+            case ListAction():
+                return await self.listing.perform(action)
             case _ if action.tier == "read":
-                return await self._read(action)
+                return await self.reading.perform(action)
             case _:
                 return await self._write(action)
-
-    async def _read(self, action: Action) -> Result:
-        """A read; where the key turns out not to allow it, what the public may see instead, if that is anything."""
-        try:
-            return await self.gateway.perform(action)
-        except Refused as refusal:
-            if refusal.status != 403 or isinstance(action, ListAction):
-                raise
-            account, native = self.accounts.resolve(action)
-            row = self.gateway.row(account, native)
-            if row.variant != KEYED or row.scope is None:
-                raise
-            self.accounts.deny(account.name, account.denied | {row.scope})
-            try:
-                return await self.gateway.perform(action)
-            except CallError:
-                # Not the key was at fault, then.
-                self.accounts.deny(account.name, account.denied)
-                raise refusal from None
 
     async def _write(self, action: Action) -> Result:
         account, native = self.accounts.resolve(action)
@@ -176,6 +163,8 @@ async def open_desk(
             hints=Hints(offered),
             accounts=accounts,
             gateway=gateway,
+            listing=Listing(gateway),
+            reading=Reading(gateway),
             keeper=keeper,
             votes=Votes(gateway, state),
             registrar=Registrar(gateway, store, passwords),

@@ -14,10 +14,11 @@ from market_mcp.actions.contracts import ListContracts
 from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
 from market_mcp.domain import present
 from market_mcp.errors import CallError
-from market_mcp.gateway import Gateway, Look, Result
+from market_mcp.gateway import Gateway, Result
 from market_mcp.keeper import Keeper
 from market_mcp.lists import excerpt
 from market_mcp.quotas import Quotas
+from market_mcp.reading import Look
 from market_mcp.survey import Brought, Part, survey, together
 from market_mcp.times import seconds
 

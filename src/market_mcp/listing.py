@@ -1,0 +1,147 @@
+"""Lists: all markets are asked at once, and none that is slow or fails spoils the others' part."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import anyio
+
+from market_mcp.accounts import Account
+from market_mcp.actions import ListAction
+from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
+from market_mcp.exchange import PASSING
+from market_mcp.gateway import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.lists import (
+    READ_WHOLE,
+    Item,
+    Position,
+    Share,
+    choices,
+    deal,
+    decode_cursor,
+    encode_cursor,
+    excerpt,
+    followable,
+    left_to_us,
+    narrow,
+    order_of,
+    sort_key,
+    unsupported,
+)
+
+TOO_FAR = "its list goes on, but its place there is too long for a cursor; ask this market alone, or narrow the list"
+
+
+class Listing:
+    """Asks the markets for their pages and makes one list of them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def perform(self, action: ListAction) -> Result:
+        """The list, where each market's part of it comes from, and where it goes on. Raises CallError."""
+        positions = decode_cursor(action)
+        accounts, skipped = self._able(action)
+        if positions is not None:
+            accounts = [account for account in accounts if account.name in positions]
+        shares: dict[str, Share] = {}
+        feeds: dict[str, Result] = {}
+        errors: dict[str, CallError] = {}
+
+        async def ask(account: Account) -> None:
+            position = (positions or {}).get(account.name, Position())
+            try:
+                shares[account.name], feeds[account.name] = await self._share(account, action, position)
+            except CallError as error:
+                errors[account.name] = error
+
+        async with anyio.create_task_group() as group:
+            for account in accounts:
+                group.start_soon(ask, account)
+        if errors and not shares:
+            if len({error.as_text() for error in errors.values()}) == 1 and not skipped:
+                raise next(iter(errors.values()))
+            raise _all_failed(errors)
+        ordered = [shares[account.name] for account in accounts if account.name in shares]
+        items, going_on = deal(ordered, action.limit, key=sort_key(action))
+        # A market whose trouble may pass is asked again where it stood; with others a list would never end.
+        going_on |= {n: (positions or {}).get(n, Position()) for n, error in errors.items() if _may_pass(error)}
+        reachable = followable(action, going_on)
+        self._gateway.remember(items, action.noun.removesuffix("s"))
+        asked = [account.name for account in accounts if account.name in feeds]
+        content: Result = {
+            type(action).noun: items,
+            "feeds": {name: feeds[name] for name in asked},
+        }
+        order = order_of(action)
+        if items and order is not None:
+            content["order"] = order
+        skipped |= {name: error.as_text() for name, error in errors.items()}
+        skipped |= {name: TOO_FAR for name in going_on if name not in reachable}
+        if skipped:
+            content["skipped"] = skipped
+        cursor = encode_cursor(action, reachable)
+        if cursor is not None:
+            content["next_cursor"] = cursor
+        if any(account.sandbox for account in accounts):
+            content["sandbox"] = True
+        if items:
+            content["untrusted"] = UNTRUSTED
+        return content
+
+    def _able(self, action: ListAction) -> tuple[list[Account], dict[str, str]]:
+        """The accounts to ask, and those left out because they lack a filter. Raises BadCall."""
+        accounts = self._gateway.accounts.choose(type(action), action.market)
+        if not accounts:
+            raise BadCall(f"No configured market supports `{action.tool_name()}`.", next="See list_markets.")
+        if _ids(action):
+            # An id among the filters belongs to one market, so only that one can know it.
+            accounts = [self._gateway.accounts.resolve(action)[0]]
+        rows = {account.name: account.row(action) for account in accounts}
+        lacking = {name: ["this"] if row is None else unsupported(row, action) for name, row in rows.items()}
+        able = [account for account in accounts if not lacking[account.name]]
+        reasons = {name: f"cannot filter by {', '.join(missing)}" for name, missing in lacking.items() if missing}
+        if not able:
+            cannot = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
+            can = "; ".join(f"{name} by {choices(row)}" for name, row in rows.items() if row)
+            raise BadCall(f"No market can do this: {cannot}.", next=f"Each can filter: {can}.")
+        return able, reasons
+
+    async def _share(self, account: Account, action: ListAction, position: Position) -> tuple[Share, Result]:
+        native = self._gateway.accounts.resolve(action)[1] if _ids(action) else action
+        assert isinstance(native, ListAction)  # noqa: S101 - model_copy keeps the class; this tells the type checker
+        row = self._gateway.row(account, native)
+        numbered = row.paging is not None and row.paging.param == "page"
+        if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
+            raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
+        answer, held = await self._gateway.held(account, row, native, position.cursor)
+        page = cast("Mapping[str, Any]", answer)
+        items: Sequence[Item] = narrow(row, action, page["items"])[position.given :]
+        tool = READ_WHOLE.get(type(action).noun)
+        if tool is not None:
+            items = [excerpt(item, tool) for item in items]
+        feed = feed_of(held)
+        if page["unreadable"]:
+            feed["unreadable_items"] = page["unreadable"]
+        ours = left_to_us(row, action)
+        if ours and (page["next"] or position.cursor):
+            feed["covers"] = f"{', '.join(ours)}: one page of {len(page['items'])} only, not the market's whole list"
+        return Share(account.name, items, position, page["next"]), feed
+
+
+def _ids(action: ListAction) -> dict[str, object]:
+    """The handles among a list's filters."""
+    return {name: value for name, value in action.filters().items() if name.endswith("_id")}
+
+
+def _may_pass(error: CallError) -> bool:
+    """Whether the same read may succeed later."""
+    return isinstance(error, TooSoon | Unavailable) or (isinstance(error, Refused) and error.status in PASSING)
+
+
+def _all_failed(errors: Mapping[str, CallError]) -> CallError:
+    waits = [error.retry_after_seconds for error in errors.values()]
+    soonest = min((wait for wait in waits if wait is not None), default=None)
+    kind = TooSoon if all(isinstance(error, TooSoon) for error in errors.values()) else Unavailable
+    text = " ".join(f"{name}: {error.as_text()}" for name, error in errors.items())
+    return kind(f"No market could answer. {text}", retry_after_seconds=soonest)

@@ -1,0 +1,137 @@
+"""Reads of single things, whole or from where a long text went on; and many reads for one answer."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from market_mcp.accounts import KEYED, Account
+from market_mcp.actions import Action
+from market_mcp.actions.board import GetPost
+from market_mcp.bounds import ROOM, beginning, compact, portion
+from market_mcp.errors import CallError, Refused
+from market_mcp.gateway import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.markets import Row
+from market_mcp.pacing import Held
+
+
+class Reading:
+    """Reads one thing, with what joins it."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def perform(self, action: Action) -> Result:
+        """The thing; where the key turns out not to allow it, what the public may see of it. Raises CallError."""
+        accounts = self._gateway.accounts
+        account, native = accounts.resolve(action)
+        row = self._gateway.row(account, native)
+        try:
+            return await self._read(account, row, native)
+        except Refused as refusal:
+            if refusal.status != 403 or row.variant != KEYED or row.scope is None:
+                raise
+            accounts.deny(account.name, account.denied | {row.scope})
+            account, native = accounts.resolve(action)
+            try:
+                return await self._read(account, self._gateway.row(account, native), native)
+            except CallError:
+                # Not the key was at fault, then.
+                accounts.deny(account.name, account.denied - {row.scope})
+                raise refusal from None
+
+    async def _read(self, account: Account, row: Row, action: Action) -> Result:
+        answer, held = await self._gateway.held(account, row, action)
+        found = dict(cast("Mapping[str, Any]", answer))
+        left_out: dict[str, str] = {}
+        more: dict[str, bool] = {}
+        for part in row.also:
+            try:
+                found[part.into], more[part.into] = await self._part(account, part, action)
+            except CallError as error:
+                left_out[part.into] = error.as_text()
+        leads_on: Result = {}
+        replies: Result = {}
+        if isinstance(action, GetPost):
+            replies, leads_on = _some_replies(found, action.replies_offset, more.get("replies", False))
+        if "offset" in type(action).model_fields:
+            # Who writes long replies leaves the post itself some room all the same.
+            room = max(ROOM - len(compact(replies)), ROOM // 4)
+            found, following = portion(found, getattr(action, "offset", 0), room)
+            leads_on |= {} if following is None else {"next_offset": following}
+        content: Result = {
+            type(action).noun: found | replies,
+            **leads_on,
+            "feed": feed_of(held),
+            "untrusted": UNTRUSTED,
+        }
+        if left_out:
+            content["left_out"] = left_out
+        return self._gateway.framed(account, content)
+
+    async def _part(self, account: Account, row: Row, action: Action) -> tuple[Any, bool]:
+        """What joins a single thing, and whether it goes on: a list is read as far as the place that is asked for."""
+        answer, _ = await self._gateway.held(account, row, action)
+        if row.items is None:
+            return answer, False
+        items, following = list(answer["items"]), answer["next"]
+        while following is not None and len(items) <= getattr(action, f"{row.into}_offset"):
+            answer, _ = await self._gateway.held(account, row, action, following)
+            items, following = [*items, *answer["items"]], answer["next"]
+        return items, following is not None
+
+
+class Look:
+    """Many reads for one answer; it knows how old the oldest of them is."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._held: list[Held] = []
+        self._unreadable = 0
+
+    async def read(self, account: Account, action: Action) -> Any:
+        """What a read brings, through the gate; the ids in the action are the platform's own. Raises CallError."""
+        return (await self.dated(account, action))[0]
+
+    async def dated(self, account: Account, action: Action) -> tuple[Any, Held]:
+        """The same, and the held answer it was read from."""
+        row = self._gateway.row(account, action)
+        answer, held = await self._gateway.held(account, row, action)
+        self._held.append(held)
+        self._unreadable += answer["unreadable"] if row.items else 0
+        self._gateway.remember(answer["items"] if row.items else answer, action.noun.removesuffix("s"))
+        return answer, held
+
+    def oldest(self) -> Held | None:
+        """The oldest answer read; it says of all if one of them is out of date, or could not be renewed."""
+        if not self._held:
+            return None
+        note = next((held.note for held in self._held if held.note), "")
+        oldest = max(self._held, key=lambda held: held.age)
+        return replace(oldest, stale=any(held.stale for held in self._held), note=note)
+
+    def gathered(self, content: Mapping[str, list[Any]], skipped: Mapping[str, str]) -> Result:
+        """A result put together of what was read, with the age of its oldest part."""
+        result: Result = dict(content)
+        oldest = self.oldest()
+        if oldest is not None:
+            result["feed"] = feed_of(oldest)
+        if self._unreadable:
+            result["unreadable_items"] = self._unreadable
+        if any(content.values()):
+            result["untrusted"] = UNTRUSTED
+        if skipped:
+            result["skipped"] = dict(skipped)
+        if any(account.sandbox for account in self._gateway.accounts.all()):
+            result["sandbox"] = True
+        return result
+
+
+def _some_replies(post: Result, start: int, more: bool) -> tuple[Result, Result]:
+    """Takes a post's replies out of it: those from `start` on that there is room for, and where they go on, if they do.
+
+    A long text leaves them half of the room.
+    """
+    replies = post.pop("replies", [])
+    end = start + beginning(replies[start:], max(ROOM - len(compact(post)), ROOM // 2))
+    shown = {"replies": replies[start:end]} if replies else {}
+    return shown, {"next_replies_offset": end} if more or end < len(replies) else {}
