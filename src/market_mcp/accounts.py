@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 from market_mcp.actions import Action
@@ -45,7 +46,7 @@ class Account:
     @property
     def id(self) -> str:
         """What the account is called in the state file: the same for every process with the same key, and no key."""
-        return hashlib.sha256(f"{self.kind}\n{self.base_url}\n{self.key or ''}".encode()).hexdigest()[:24]
+        return _name_in_state(self.kind, self.base_url, self.key or "")
 
     @property
     def key_source(self) -> str:
@@ -77,6 +78,11 @@ class Account:
     def allows(self, scope: str | None) -> bool:
         """Whether the key may do what takes this scope, as far as that is known."""
         return scope is None or (scope not in self.denied and (self.scopes is None or scope in self.scopes))
+
+
+@lru_cache
+def _name_in_state(kind: str, base_url: str, key: str) -> str:
+    return hashlib.sha256(f"{kind}\n{base_url}\n{key}".encode()).hexdigest()[:24]
 
 
 class Accounts:

@@ -50,6 +50,8 @@ def portion(found: Mapping[str, Any], offset: int, room: int = ROOM) -> tuple[di
     Short fields are always there. Long texts and lists come one after the other; a place among them is counted in the
     characters of texts and the items of lists.
     """
+    if offset == 0 and len(compact(found)) <= room:
+        return dict(found), None
     long = [name for name in found if isinstance(found[name], str | list) and len(compact(found[name])) > SHORT]
     shown = {name: value for name, value in found.items() if name not in long}
     room = max(room - len(compact(shown)), SHORT)

@@ -30,7 +30,7 @@ class Guard:
         """Raises BadCall when a text anywhere in the value, or all of them in a row, hold a secret."""
         texts = list(_texts(value))
         together = "\n".join(texts)
-        forms = {_bare(together), _bare(unquote(together))}
+        forms = [_bare(text) for text in {together, unquote(together)}]
         for secret in self._secrets():
             if any(shape in form for shape in _shapes(secret) for form in forms):
                 raise BadCall(

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from market_mcp.accounts import Account
@@ -13,7 +14,7 @@ from market_mcp.clock import Clock
 from market_mcp.egress import Guard
 from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
 from market_mcp.lists import upstream_query
-from market_mcp.markets import Row
+from market_mcp.markets import MARKETS, Row
 from market_mcp.scrub import scrub, scrub_text
 from market_mcp.transport import NoAnswer, NotSent, Transport, Unsendable
 from market_mcp.wire import Fields, HttpReply, HttpRequest, last_event, parse_json
@@ -70,7 +71,7 @@ class Exchange:
         self._guard.check(action.model_dump())
         path = fill(row.path, action)
         # `tasks` in the place of an agent's name would make reading a profile the claiming of a question.
-        if path != row.path and any(other.route == f"{row.method} {path}" for other in account.market.rows.values()):
+        if path != row.path and f"{row.method} {path}" in _routes(account.kind):
             raise BadCall(
                 f"{path.rpartition('/')[2]!r} is not an id of {account.market.name}.",
                 next="Lists give the ids there are.",
@@ -203,6 +204,12 @@ class Exchange:
             return ()
         call = f"{account.id} {action.tool_name()} {action.model_dump_json()} {self._clock.now()}"
         return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
+
+
+@cache
+def _routes(kind: str) -> frozenset[str]:
+    """The methods and paths of a market's rows."""
+    return frozenset(row.route for row in MARKETS[kind].rows.values())
 
 
 def _permitted(account: Account, row: Row) -> None:

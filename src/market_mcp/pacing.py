@@ -36,6 +36,9 @@ LOOKS = round((IN_FLIGHT + 1) / LOOK)
 KEPT = 24 * 3600.0
 """Seconds for which an answer is kept, to be given when no newer one can be had."""
 
+PRUNE_EVERY = 3600.0
+"""Seconds between two clearings of what is kept no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -96,6 +99,7 @@ class Pacing:
         self._interval = interval
         self._budget = budget
         self._asking: dict[Question, anyio.Event] = {}
+        self._pruned: float | None = None
 
     async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]]) -> Held:
         """The answer to a question: the held one inside the interval, else what `fetch` brings.
@@ -204,7 +208,10 @@ class Pacing:
         return recent
 
     def _prune(self, db: Connection) -> None:
-        """Forgets what nobody came back for. Done when a request is about to cost far more than this does."""
+        """Forgets what nobody came back for. Done now and then, when a request is about to cost more than this does."""
+        if self._pruned is not None and self._clock.boot() - self._pruned < PRUNE_EVERY:
+            return
+        self._pruned = self._clock.boot()
         for table in ("ask", "held"):
             # The wall clock preselects, since it may have been set; what is old is decided as always.
             rows = db.execute(

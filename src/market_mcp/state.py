@@ -20,14 +20,12 @@ CREATE TABLE IF NOT EXISTS ask(          -- a question that went upstream, for t
     open INTEGER NOT NULL DEFAULT 1, stale INTEGER NOT NULL DEFAULT 0, failure TEXT, hold REAL NOT NULL DEFAULT 0,
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ask_topic ON ask(account, topic);
-CREATE INDEX IF NOT EXISTS ask_wall ON ask(wall);
 CREATE TABLE IF NOT EXISTS held(         -- the latest answer to a question, and which asking brought it
     account TEXT NOT NULL, topic TEXT NOT NULL, question TEXT NOT NULL,
     ask INTEGER NOT NULL, stale INTEGER NOT NULL,
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL,
     answer TEXT NOT NULL, PRIMARY KEY (account, question));
 CREATE INDEX IF NOT EXISTS held_topic ON held(account, topic);
-CREATE INDEX IF NOT EXISTS held_wall ON held(wall);
 CREATE TABLE IF NOT EXISTS vote(         -- what was voted, for markets where the same vote again takes it away
     account TEXT NOT NULL, post TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (account, post));
 CREATE TABLE IF NOT EXISTS chat(         -- a claimed question of a paying user

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clocks import NOON, ManualClock
 from market_mcp.errors import TooSoon, Unavailable
-from market_mcp.pacing import IN_FLIGHT, KEPT, LOOK, Held, Pacing
+from market_mcp.pacing import IN_FLIGHT, KEPT, LOOK, PRUNE_EVERY, Held, Pacing
 from market_mcp.state import State
 from unit.hands import HOUR, POSTS, Market, page
 
@@ -281,7 +281,7 @@ async def test_answers_that_nobody_came_back_for_do_not_pile_up(
     clock.skip(KEPT - 1)
     await pacing.ask(POSTS, market)
     assert (await rows(state, "held"), await rows(state, "ask")) == (51, 51)
-    clock.skip(60)
+    clock.skip(PRUNE_EVERY)
     await pacing.ask(POSTS, market)
     assert (await rows(state, "held"), await rows(state, "ask")) == (1, 1)
 

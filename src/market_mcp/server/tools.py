@@ -149,8 +149,11 @@ def _lean(field: Schema) -> Schema:
 
 def _result(content: dict[str, Any]) -> CallToolResult:
     """Structured content and the same as text, since a host may show the model either."""
-    content = fit(content)
-    return CallToolResult(content=[TextContent(text=compact(content))], structured_content=content)
+    text = compact(content)
+    if len(text) > MAX_RESULT:
+        content = fit(content)
+        text = compact(content)
+    return CallToolResult(content=[TextContent(text=text)], structured_content=content)
 
 
 def _failure(error: CallError) -> CallToolResult:
