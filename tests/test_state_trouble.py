@@ -5,11 +5,12 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 
 from market_mcp import state
-from rig import Rig, pay_for
+from rig import MARGIN, Rig, pay_for
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +77,24 @@ async def test_a_question_that_was_claimed_is_handed_over_though_it_cannot_be_no
         task = pay_for(rig.world, "Can you help?")
         content = await worker.call("get_next_task", wait_seconds=0)
         assert content["chat"]["task_id"] == task and "locked" in content["not_noted"]
+
+
+async def test_an_answer_that_came_is_given_though_it_cannot_be_held_and_nobody_waits_for_ever(rig: Rig) -> None:
+    async with rig.open() as worker:
+        (task,) = (await worker.call("list_tasks", market="polt", limit=1))["tasks"]
+    market = Locking(rig.market(), rig.directory / "other.db", task["id"].partition(":")[2])
+    async with rig.open(market=market, state="other.db") as worker:
+        found: list[tuple[bool, str]] = []
+
+        async def read() -> None:
+            well, text, _ = await worker.ask("get_task", task_id=task["id"])
+            found.append((well, text))
+
+        with anyio.fail_after(MARGIN):
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                group.start_soon(read)
+        assert sorted(well for well, _ in found) == [False, True] and "locked" in dict(found)[False]
 
 
 async def test_a_lost_answer_stays_unknown_though_it_cannot_be_noted(rig: Rig) -> None:

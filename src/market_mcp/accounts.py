@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall
 from market_mcp.markets import MARKETS, Market, Row
 
+A = TypeVar("A", bound=Action)
 Presence = Literal["auto", "on", "off"]
 Contract = Literal["seed", "current"]
 
@@ -143,7 +144,7 @@ class Accounts:
             raise BadCall(f"No configured market supports `{action.tool_name()}`.", next="See list_markets.")
         raise BadCall("Which market is meant?", next=f"Pass market: one of {names}.")
 
-    def resolve(self, action: Action) -> tuple[Account, Action]:
+    def resolve(self, action: A) -> tuple[Account, A]:
         """The account that an action's handles name, and the action with the platform's own ids. Raises BadCall."""
         handles = {n: str(v) for n in type(action).model_fields if n.endswith("_id") and (v := getattr(action, n))}
         able = self.supporting(type(action))

@@ -118,7 +118,6 @@ class Changes:
         if action.notification_id is not None:
             result = await self._gateway.perform(action)
             account, native = self._gateway.accounts.resolve(action)
-            assert isinstance(native, MarkNotificationsRead)  # noqa: S101 - model_copy keeps the class; for the type checker
             self._unwatch(account, UNREAD, f"{account.name}:{native.notification_id}")
             return result
         account = self._gateway.accounts.only(MarkNotificationsRead, action.market)

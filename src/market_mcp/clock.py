@@ -1,9 +1,8 @@
 """The one place that reads time; everything else is handed a clock."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import anyio
 
@@ -26,8 +25,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """An instant on both clocks, as it is stored."""
 
     wall: float

@@ -17,12 +17,12 @@ from anyio.abc import TaskGroup
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
 from market_mcp.bounds import ROOM, beginning, compact
-from market_mcp.clock import Clock, Stamp, elapsed, stamp
+from market_mcp.clock import Clock, elapsed, stamp
 from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused, StateUnavailable, Unavailable
 from market_mcp.gateway import UNTRUSTED, Gateway, Result
 from market_mcp.markets import Row
 from market_mcp.scrub import scrub_text
-from market_mcp.state import State
+from market_mcp.state import State, stamp_of
 from market_mcp.times import iso
 
 BEAT_EVERY = 45.0
@@ -75,7 +75,8 @@ class Keeper:
 
     async def beat(self, account: Account) -> None:
         """One heartbeat, if the last one of any process is 45 s old. Raises CallError."""
-        if (self.last_beat(account) or 0.0) < BEAT_EVERY and self.last_beat(account) is not None:
+        last = self.last_beat(account)
+        if last is not None and last < BEAT_EVERY:
             return
         beat = Heartbeat(market=account.name)
         try:
@@ -86,19 +87,18 @@ class Keeper:
                 f"The heartbeat that goes before failed, so nothing else was sent: {error.message}",
                 next="Try again in a minute.",
             ) from None
-        now = stamp(self._clock)
         with self._state.transaction() as db:
             db.execute(
                 "INSERT INTO presence VALUES (?,?,?,?) ON CONFLICT(account) DO UPDATE SET "
                 "wall=excluded.wall, boot=excluded.boot, boot_id=excluded.boot_id",
-                (account.id, now.wall, now.boot, now.boot_id),
+                (account.id, *stamp(self._clock)),
             )
 
     def last_beat(self, account: Account) -> float | None:
         """Seconds since the last heartbeat, None if there was none."""
         with self._state.transaction() as db:
             row = db.execute("SELECT * FROM presence WHERE account=?", (account.id,)).fetchone()
-        return None if row is None else elapsed(Stamp(row["wall"], row["boot"], row["boot_id"]), self._clock)
+        return None if row is None else elapsed(stamp_of(row), self._clock)
 
     def presence(self, account: Account) -> Result:
         """What list_markets says about being online."""
@@ -177,7 +177,6 @@ class Keeper:
 
     def _settle(self, action: SubmitResponse) -> None:
         account, native = self._gateway.accounts.resolve(action)
-        assert isinstance(native, SubmitResponse)  # noqa: S101 - model_copy keeps the class; for the type checker
         handle = f"{account.name}:{native.task_id}"
         with self._state.transaction() as db:
             db.execute("UPDATE chat SET answered=1 WHERE account=? AND task=?", (account.id, handle))
@@ -188,7 +187,7 @@ class Keeper:
             db.execute("DELETE FROM chat WHERE wall < ?", (now.wall - KEPT,))
             db.execute(
                 "INSERT OR IGNORE INTO chat(account, task, body, wall, boot, boot_id) VALUES (?,?,?,?,?,?)",
-                (account.id, chat["task_id"], json.dumps(chat), now.wall, now.boot, now.boot_id),
+                (account.id, chat["task_id"], json.dumps(chat), *now),
             )
 
     def open_chats(self, account: Account) -> list[dict[str, Any]]:
@@ -197,7 +196,7 @@ class Keeper:
             rows = db.execute(
                 "SELECT * FROM chat WHERE account=? AND answered=0 ORDER BY wall", (account.id,)
             ).fetchall()
-        ages = [elapsed(Stamp(row["wall"], row["boot"], row["boot_id"]), self._clock) for row in rows]
+        ages = [elapsed(stamp_of(row), self._clock) for row in rows]
         return [
             {**json.loads(row["body"]), **self._deadline(age)}
             for row, age in zip(rows, ages, strict=True)

@@ -109,7 +109,6 @@ class Listing:
 
     async def _share(self, account: Account, action: ListAction, position: Position) -> tuple[Share, Result]:
         native = self._gateway.accounts.resolve(action)[1] if _ids(action) else action
-        assert isinstance(native, ListAction)  # noqa: S101 - model_copy keeps the class; this tells the type checker
         row = self._gateway.row(account, native)
         numbered = row.paging is not None and row.paging.param == "page"
         if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):

@@ -5,18 +5,19 @@ Inside the interval the held answer comes back with its age. What may go upstrea
 before it is sent, in one transaction on the shared state file, so that two processes with one key do not ask twice.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from sqlite3 import Connection, Row
+from sqlite3 import Connection
 from typing import Literal, cast
 
 import anyio
 
-from market_mcp.clock import Clock, Stamp, elapsed, is_ahead, stamp
-from market_mcp.errors import CallError, TooSoon, Unavailable
-from market_mcp.state import State
+from market_mcp.clock import Clock, elapsed, is_ahead, stamp
+from market_mcp.errors import CallError, StateUnavailable, TooSoon, Unavailable
+from market_mcp.state import State, stamp_of
 
 MIN_INTERVAL = 60.0
 """Seconds; a shorter polling interval is refused at start."""
@@ -140,7 +141,7 @@ class Pacing:
             rows = db.execute("SELECT * FROM ask WHERE account=?", (account,)).fetchall()
         waits: dict[str, float] = {}
         for row in rows:
-            wait = max(self._interval, row["hold"]) - elapsed(_stamp_of(row), self._clock)
+            wait = max(self._interval, row["hold"]) - elapsed(stamp_of(row), self._clock)
             if wait > 0:
                 waits[row["topic"]] = max(wait, waits.get(row["topic"], 0.0))
         return waits
@@ -161,7 +162,7 @@ class Pacing:
             ).fetchone()
         failure = "" if last is None else (last.failure or ("no answer came back." if last.open else ""))
         if row is not None:
-            age = elapsed(_stamp_of(row), self._clock)
+            age = elapsed(stamp_of(row), self._clock)
             return Held(
                 json.loads(row["answer"]), "cache", row["wall"], age, wait, stale=bool(row["stale"]), note=failure
             )
@@ -196,7 +197,7 @@ class Pacing:
         ).fetchall()
         recent: list[_Ask] = []
         for row in rows:
-            since = _stamp_of(row)
+            since = stamp_of(row)
             if is_ahead(since, self._clock):
                 self._stamp(db, row["id"])
             age = elapsed(since, self._clock)
@@ -218,14 +219,13 @@ class Pacing:
                 f"SELECT rowid AS row, wall, boot, boot_id FROM {table} WHERE wall < ?",  # noqa: S608 - no input in it
                 (self._clock.now() - KEPT,),
             ).fetchall()
-            old = [(row["row"],) for row in rows if elapsed(_stamp_of(row), self._clock) >= KEPT]
+            old = [(row["row"],) for row in rows if elapsed(stamp_of(row), self._clock) >= KEPT]
             db.executemany(f"DELETE FROM {table} WHERE rowid=?", old)  # noqa: S608 - no input in it
 
     def _open(self, db: Connection, question: Question) -> int:
-        now = stamp(self._clock)
         cursor = db.execute(
             "INSERT INTO ask(account, topic, question, wall, boot, boot_id) VALUES (?,?,?,?,?,?)",
-            (question.account, question.topic, question.key, now.wall, now.boot, now.boot_id),
+            (question.account, question.topic, question.key, *stamp(self._clock)),
         )
         return cast("int", cursor.lastrowid)
 
@@ -242,7 +242,9 @@ class Pacing:
             error.retry_after_seconds = max(round(self._interval), error.retry_after_seconds or 0)
             raise
         finally:
-            self._close(ask, answer, failure, hold)
+            # What came, or a cancellation, counts for more than that it cannot be noted; and others wait for the event.
+            with contextlib.suppress(StateUnavailable):
+                self._close(ask, answer, failure, hold)
             if self._asking.get(question) is done:
                 del self._asking[question]
             done.set()
@@ -265,9 +267,4 @@ class Pacing:
                 )
 
     def _stamp(self, db: Connection, ask: int) -> None:
-        now = stamp(self._clock)
-        db.execute("UPDATE ask SET wall=?, boot=?, boot_id=? WHERE id=?", (now.wall, now.boot, now.boot_id, ask))
-
-
-def _stamp_of(row: Row) -> Stamp:
-    return Stamp(row["wall"], row["boot"], row["boot_id"])
+        db.execute("UPDATE ask SET wall=?, boot=?, boot_id=? WHERE id=?", (*stamp(self._clock), ask))

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from market_mcp.accounts import Account
-from market_mcp.clock import Clock, Stamp, elapsed, is_ahead, stamp
+from market_mcp.clock import Clock, elapsed, is_ahead, stamp
 from market_mcp.errors import BadCall, TooSoon
 from market_mcp.markets import Quota, Standing
-from market_mcp.state import State
+from market_mcp.state import State, stamp_of
 
 
 class Quotas:
@@ -27,11 +27,8 @@ class Quotas:
 
     def spend(self, account: Account, quota: Quota) -> None:
         """Counts one call."""
-        now = stamp(self._clock)
         with self._state.transaction() as db:
-            db.execute(
-                "INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, now.wall, now.boot, now.boot_id)
-            )
+            db.execute("INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, *stamp(self._clock)))
 
     def check_standing(self, account: Account, standing: Standing, subject: str) -> None:
         """Raises BadCall when there is no room for one more, or when this one is held already."""
@@ -84,11 +81,10 @@ class Quotas:
         with self._state.transaction() as db:
             where = (account.id, quota.name)
             for row in db.execute("SELECT rowid, * FROM spent WHERE account=? AND quota=?", where).fetchall():
-                since = Stamp(row["wall"], row["boot"], row["boot_id"])
+                since = stamp_of(row)
                 if is_ahead(since, self._clock):
                     since = stamp(self._clock)
-                    restamped = (since.wall, since.boot, since.boot_id, row["rowid"])
-                    db.execute("UPDATE spent SET wall=?, boot=?, boot_id=? WHERE rowid=?", restamped)
+                    db.execute("UPDATE spent SET wall=?, boot=?, boot_id=? WHERE rowid=?", (*since, row["rowid"]))
                 age = elapsed(since, self._clock)
                 if age < quota.seconds:
                     ages.append(age)

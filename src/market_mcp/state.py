@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from market_mcp.clock import Stamp
 from market_mcp.errors import ConfigError, StateUnavailable
 
 SCHEMA = """
@@ -123,6 +124,11 @@ class State:
 
     def close(self) -> None:
         self._db.close()
+
+
+def stamp_of(row: sqlite3.Row) -> Stamp:
+    """The instant in a row's columns wall, boot and boot_id."""
+    return Stamp(row["wall"], row["boot"], row["boot_id"])
 
 
 def _prepare(path: Path) -> None:

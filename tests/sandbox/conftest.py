@@ -14,11 +14,6 @@ from sandbox.hands import PACE, Caller, ManualClock
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
 
