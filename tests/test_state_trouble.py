@@ -39,6 +39,8 @@ class Locking(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
         if request.url.path.endswith(self._path):
+            # Whoever wants the same answer waits for it by now.
+            await anyio.wait_all_tasks_blocked()
             self._other = sqlite3.connect(self._file, isolation_level=None)
             self._other.execute("BEGIN IMMEDIATE")
         return response
