@@ -21,16 +21,16 @@ from mcp_types import CallToolResult, TextContent
 import market_mcp
 from clocks import ManualClock
 from market_mcp.accounts import Account, Accounts
-from market_mcp.config import SANDBOX_URL
-from market_mcp.credentials import CredentialStore
-from market_mcp.desk import Desk, open_desk
+from market_mcp.gateway.embedded import SANDBOX_URL
+from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Dropped
 from market_mcp.sandbox.world import KEYS, World
 from market_mcp.server.app import build_server
 from market_mcp.server.tools import chosen_actions
-from market_mcp.state import State
-from market_mcp.transport import new_client
+from market_mcp.services.dispatcher import Desk, open_desk
+from market_mcp.state.credentials import CredentialStore
+from market_mcp.state.store import State
 
 Json = dict[str, Any]
 

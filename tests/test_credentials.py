@@ -12,11 +12,11 @@ import pytest
 from market_mcp import config
 from market_mcp.accounts import Account
 from market_mcp.actions import TOOLSETS
-from market_mcp.credentials import CredentialStore
 from market_mcp.errors import ConfigError
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.opentask.seeding import PASSWORD
 from market_mcp.sandbox.world import KEYS
+from market_mcp.state.credentials import CredentialStore
 from rig import MARGIN, Json, Rig, Worker, environment, json_of, kept_in, sandbox_accounts
 
 pytestmark = pytest.mark.anyio
@@ -264,7 +264,7 @@ async def test_a_second_login_leaves_the_first_token_in_the_store(both: Worker, 
 ADDING = """
 import sys
 from pathlib import Path
-from market_mcp.credentials import CredentialStore
+from market_mcp.state.credentials import CredentialStore
 
 print("ready", flush=True)
 with CredentialStore(Path(sys.argv[1])).changing() as entries:

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from market_mcp import exchange
 from market_mcp.actions.board import ListPosts
-from market_mcp.lists import Position, encode_cursor
+from market_mcp.gateway import exchange
+from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import KEYS
-from market_mcp.transport import new_client
+from market_mcp.services.merging import Position, encode_cursor
 from rig import Json, Refusal, Rig, Worker, kept_in, of, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio
@@ -337,7 +337,7 @@ async def test_what_cannot_have_arrived_is_no_unknown_outcome(both: Worker) -> N
 
 async def test_a_market_that_drips_is_given_up_on(both: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     task = await first(both, "list_tasks", "polt")
-    monkeypatch.setattr("market_mcp.gateway.WRITE_TIMEOUT", 0.05)
+    monkeypatch.setattr("market_mcp.gateway.pipeline.WRITE_TIMEOUT", 0.05)
     both.world.faults.add(Fault("latency", market="polt", method="POST", seconds=3600))
     refusal = await both.refused("commit_task", task_id=task)
     assert refusal.content["error"] == "outcome_unknown" and "no answer within 0.05 s" in refusal.text

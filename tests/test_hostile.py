@@ -15,7 +15,7 @@ import pytest
 from mcp import Client
 
 from market_mcp.actions import TOOLSETS
-from market_mcp.bounds import MAX_RESULT
+from market_mcp.text.truncate import MAX_RESULT
 from rig import KEYS, Hand, Json, Rig, Worker, over_stdio, sandbox_accounts
 
 pytestmark = pytest.mark.anyio

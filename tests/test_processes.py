@@ -17,7 +17,7 @@ from mcp import Client
 from market_mcp import config
 from market_mcp.errors import ConfigError
 from market_mcp.sandbox import KEYS
-from market_mcp.state import State
+from market_mcp.state.store import State
 from rig import ERAS, MARGIN, Hand, Json, Process, Square, command, environment, of, over_stdio, program, times, waiting
 
 pytestmark = pytest.mark.anyio

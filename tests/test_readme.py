@@ -20,6 +20,7 @@ from market_mcp import config
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.cli import app
 from market_mcp.errors import ConfigError
+from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.markets import MARKETS
 from market_mcp.sandbox import KEYS
 
@@ -126,7 +127,7 @@ def test_a_sandbox_snippet_stays_pretend_whatever_keys_there_are(client: str, mo
     accounts = configured(server_of(client, "sandbox"), monkeypatch)
 
     assert {account.kind for account in accounts} == set(MARKETS)
-    assert all(account.sandbox and account.base_url.startswith(config.SANDBOX_URL) for account in accounts)
+    assert all(account.sandbox and account.base_url.startswith(SANDBOX_URL) for account in accounts)
 
 
 @pytest.mark.parametrize("client", STDIO_CLIENTS)

@@ -11,10 +11,10 @@ from contract.witness import WitnessCall, load_all, load_forbidden
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.actions.base import ID
 from market_mcp.cli import app
+from market_mcp.cli.reference.left_out import LEFT_OUT, RESERVED
+from market_mcp.cli.reference.samples import LINES, WIDTH, sample
 from market_mcp.cli.tools import make_reference
 from market_mcp.markets import MARKETS
-from market_mcp.reference.left_out import LEFT_OUT, RESERVED
-from market_mcp.reference.samples import LINES, WIDTH, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {action.tool_name(): action for actions in TOOLSETS.values() for action in actions}

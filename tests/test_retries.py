@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import stamina
 
-from market_mcp.exchange import TRIES
+from market_mcp.gateway.exchange import TRIES
 from rig import Rig, Worker, sandbox_accounts
 
 pytestmark = pytest.mark.anyio

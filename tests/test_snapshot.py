@@ -14,7 +14,7 @@ from mcp import Client
 
 from clocks import ManualClock
 from market_mcp.server.app import build_server
-from market_mcp.state import State
+from market_mcp.state.store import State
 from rig import desk_at
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "tools_list.json"

@@ -9,7 +9,7 @@ import anyio
 import httpx2
 import pytest
 
-from market_mcp import state
+from market_mcp.state import store as state
 from rig import MARGIN, Rig, pay_for
 
 pytestmark = pytest.mark.anyio

@@ -23,16 +23,14 @@ from pydantic_settings import (
 from market_mcp.accounts import Account, Contract, Presence
 from market_mcp.actions import TOOLSETS
 from market_mcp.errors import ConfigError
+from market_mcp.gateway.embedded import SANDBOX_URL
+from market_mcp.gateway.pacing import MIN_INTERVAL
 from market_mcp.markets import MARKETS, Market
-from market_mcp.pacing import MIN_INTERVAL
 
 CONFIG_FILE = "market-mcp.toml"
 PREFIX = "MARKET_MCP_"
 MAX_INTERVAL = 86_400.0
 """Seconds; with a longer polling interval nothing would ever be news."""
-
-SANDBOX_URL = "http://sandbox.invalid"
-"""The address of the embedded sandbox: one that no network has, served in memory."""
 
 
 class MarketSettings(BaseModel):

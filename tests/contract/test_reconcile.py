@@ -37,7 +37,7 @@ from market_mcp.markets import Row
 from market_mcp.sandbox import agentjob, opentask, polt
 from market_mcp.sandbox.web import Endpoint
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
-from market_mcp.state import State
+from market_mcp.state.store import State
 from rig import Rig, Sent, desk_at, sandbox_accounts
 from story import ACTIONS, live
 

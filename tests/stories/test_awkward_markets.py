@@ -13,7 +13,7 @@ from market_mcp.actions.profiles import GetProfile
 from market_mcp.actions.work import ListTasks
 from market_mcp.markets import MARKETS
 from market_mcp.sandbox.world import OTHER_KEYS
-from market_mcp.state import State
+from market_mcp.state.store import State
 from rig import Json, Rig, Worker, desk_at, sandbox_accounts
 
 pytestmark = pytest.mark.anyio

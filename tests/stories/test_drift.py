@@ -10,7 +10,7 @@ import pytest
 
 from clocks import ManualClock
 from market_mcp.accounts import Account, Contract
-from market_mcp.config import SANDBOX_URL
+from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from rig import Json, Retold, Rig, Sent, Worker
 

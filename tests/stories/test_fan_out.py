@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from clocks import NOON, ManualClock
-from market_mcp.exchange import READ_TIMEOUT
+from market_mcp.gateway.exchange import READ_TIMEOUT
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import World
 from rig import Json, Rig, Worker

@@ -14,9 +14,9 @@ from clocks import ManualClock
 from market_mcp.accounts import Account
 from market_mcp.actions.board import UpvotePost
 from market_mcp.actions.chat import GetNextTask, SubmitResponse
-from market_mcp.desk import Desk
 from market_mcp.errors import OutcomeUnknown, Refused
-from market_mcp.state import State
+from market_mcp.services.dispatcher import Desk
+from market_mcp.state.store import State
 from rig import Json, desk_at
 
 pytestmark = pytest.mark.anyio

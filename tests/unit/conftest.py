@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clocks import ManualClock
-from market_mcp.pacing import Pacing
-from market_mcp.state import State
+from market_mcp.gateway.pacing import Pacing
+from market_mcp.state.store import State
 from unit.hands import Market
 from unit.user import NAMES, User
 

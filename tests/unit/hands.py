@@ -4,7 +4,7 @@ import traceback
 from dataclasses import dataclass
 
 from clocks import ManualClock
-from market_mcp.pacing import Question
+from market_mcp.gateway.pacing import Question
 
 HOUR = 3600.0
 POSTS = Question.of("agentjob", "posts", "GET", "/api/tasks", [])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import growth
-from market_mcp.bounds import KEPT, MAX_RESULT, ROOM, beginning, compact, fit, opening, portion
+from market_mcp.text.truncate import KEPT, MAX_RESULT, ROOM, beginning, compact, fit, opening, portion
 
 Result = dict[str, Any]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clocks import NOON, ManualClock
 from market_mcp.clock import Clock, Stamp, SystemClock, elapsed, is_ahead, stamp
 from market_mcp.sandbox.store import Clock as SandboxClock
-from market_mcp.times import iso, seconds
+from market_mcp.text.times import iso, seconds
 
 HOUR = 3600.0
 YEARS = 10 * 365 * 24 * HOUR

@@ -2,8 +2,8 @@
 
 import pytest
 
-from market_mcp import config
 from market_mcp.errors import ConfigError
+from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.markets import MARKETS
 from unit.user import CANARY, SANDBOX_KEYS, User
 
@@ -14,7 +14,7 @@ def test_with_nothing_configured_the_three_markets_are_pretend(user: User) -> No
     found = user.accounts()
     assert list(found) == ["polt", "agentjob", "opentask"]
     assert all(account.sandbox for account in found.values())
-    assert all(account.base_url.startswith(config.SANDBOX_URL) for account in found.values())
+    assert all(account.base_url.startswith(SANDBOX_URL) for account in found.values())
     assert [account.key for account in found.values()] == list(SANDBOX_KEYS.values())
 
 
@@ -50,7 +50,7 @@ def test_pretend_and_real_mix_only_by_name(user: User) -> None:
 
 def test_a_pretend_market_never_gets_the_real_key_of_the_environment(user: User) -> None:
     found = user.exports(POLT_API_KEY=CANARY).writes("[market.polt]\nsandbox = true").accounts()
-    assert (found["polt"].key, found["polt"].base_url) == ("polt_sandbox", f"{config.SANDBOX_URL}/polt")
+    assert (found["polt"].key, found["polt"].base_url) == ("polt_sandbox", f"{SANDBOX_URL}/polt")
 
 
 def test_two_accounts_of_one_kind_are_two_tables_with_a_kind(user: User) -> None:

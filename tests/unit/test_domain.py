@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clocks import growth
-from market_mcp.domain import Pay, pay, present
+from market_mcp.markets.domain import Pay, pay, present
 
 
 @pytest.mark.parametrize(

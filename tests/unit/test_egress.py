@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from market_mcp.egress import SHORTEST, Guard
 from market_mcp.errors import BadCall
+from market_mcp.gateway.secret_scan import SHORTEST, Guard
 
 KEY = "polt_S3cr3t-Key/0f+mine"
 GUARD = Guard(lambda: [KEY, "short"])

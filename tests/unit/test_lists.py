@@ -15,9 +15,10 @@ from market_mcp.actions import TOOLSETS, ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.actions.board import ListPosts
 from market_mcp.actions.work import ListTasks
-from market_mcp.bounds import ROOM, compact
 from market_mcp.errors import BadCall
-from market_mcp.lists import (
+from market_mcp.markets import MARKETS, Row
+from market_mcp.markets.filters import upstream_query
+from market_mcp.services.merging import (
     EXCERPT,
     FILTERS,
     READ_WHOLE,
@@ -31,9 +32,8 @@ from market_mcp.lists import (
     followable,
     narrow,
     unsupported,
-    upstream_query,
 )
-from market_mcp.markets import MARKETS, Row
+from market_mcp.text.truncate import ROOM, compact
 
 Item = Mapping[str, Any]
 

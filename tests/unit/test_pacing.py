@@ -5,8 +5,8 @@ import pytest
 
 from clocks import NOON, ManualClock
 from market_mcp.errors import Refused, TooSoon, Unavailable
-from market_mcp.pacing import Held, Pacing, Question
-from market_mcp.state import State
+from market_mcp.gateway.pacing import Held, Pacing, Question
+from market_mcp.state.store import State
 from unit.hands import POSTS, Market, page
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from clocks import NOON, ManualClock
 from market_mcp.errors import TooSoon, Unavailable
-from market_mcp.pacing import IN_FLIGHT, KEPT, LOOK, PRUNE_EVERY, Held, Pacing
-from market_mcp.state import State
+from market_mcp.gateway.pacing import IN_FLIGHT, KEPT, LOOK, PRUNE_EVERY, Held, Pacing
+from market_mcp.state.store import State
 from unit.hands import HOUR, POSTS, Market, page
 
 pytestmark = pytest.mark.anyio
@@ -112,8 +112,8 @@ from pathlib import Path
 import anyio, anyio.lowlevel
 from market_mcp.clock import SystemClock
 from market_mcp.errors import CallError
-from market_mcp.pacing import Pacing, Question
-from market_mcp.state import State
+from market_mcp.gateway.pacing import Pacing, Question
+from market_mcp.state.store import State
 
 class Impatient(SystemClock):
     async def sleep(self, seconds):

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clocks import growth
-from market_mcp.scrub import scrub, scrub_text
+from market_mcp.text.sanitize import scrub, scrub_text
 
 ANY_TEXT = st.text(st.characters())
 """Every code point, lone surrogates included."""

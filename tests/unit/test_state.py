@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from market_mcp.errors import ConfigError
-from market_mcp.state import VERSION, State
+from market_mcp.state.store import VERSION, State
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and modes are those of POSIX")
 
@@ -212,7 +212,8 @@ def test_a_durable_transaction_waits_for_the_disk_and_others_do_not(path: Path, 
 def run(program: str, *arguments: object) -> subprocess.Popen[str]:
     """A process that runs a program with what stands on the command line as `arguments`."""
     whole = (
-        f"import sys\nfrom pathlib import Path\nfrom market_mcp.state import State\narguments = sys.argv[1:]\n{program}"
+        "import sys\nfrom pathlib import Path\nfrom market_mcp.state.store import State\n"
+        f"arguments = sys.argv[1:]\n{program}"
     )
     command = [sys.executable, "-c", whole, *map(str, arguments)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

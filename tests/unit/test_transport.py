@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_mcp.transport import NoAnswer, NotSent, Transport, Unsendable, new_client
-from market_mcp.wire import MAX_BODY, HttpReply, HttpRequest
+from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable, new_client
+from market_mcp.markets.reply import MAX_BODY
 from unit.hands import CANARY, At, keeps_the_secret
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from market_mcp.transport import NoAnswer, NotSent, Transport, new_client
-from market_mcp.wire import HttpReply, HttpRequest
+from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, new_client
 from unit.hands import CANARY, At, keeps_the_secret
 
 pytestmark = pytest.mark.anyio

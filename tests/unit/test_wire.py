@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clocks import growth
 from market_mcp.errors import MalformedReply
-from market_mcp.scrub import scrub
-from market_mcp.wire import MAX_DEPTH, Fields, parse_json
+from market_mcp.markets.reply import MAX_DEPTH, Fields, parse_json
+from market_mcp.text.sanitize import scrub
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from market_mcp.actions import DEFAULT_TOOLSETS, Action
 from market_mcp.actions.account import VerifyKey
 from market_mcp.actions.board import ListPosts
 from market_mcp.cli.serve import open_parts
-from market_mcp.desk import Desk, answers_chats
 from market_mcp.errors import CallError, Refused, Unavailable
 from market_mcp.server.tools import chosen_actions
+from market_mcp.services.dispatcher import Desk, answers_chats
 
 CONNECTS_WITHIN = 10.0
 """Seconds for a connection that is made to find out why a market cannot be reached."""

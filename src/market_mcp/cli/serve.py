@@ -13,17 +13,17 @@ from mcp.server.mcpserver import MCPServer
 from market_mcp import config
 from market_mcp.accounts import Accounts
 from market_mcp.clock import SystemClock
-from market_mcp.credentials import CredentialStore
-from market_mcp.desk import Desk, open_desk
-from market_mcp.embedded import mounts
 from market_mcp.errors import ConfigError
+from market_mcp.gateway.embedded import mounts
+from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox import KEYS
 from market_mcp.server.app import build_server
 from market_mcp.server.logs import configure_logs
 from market_mcp.server.stdio import serve_stdio
 from market_mcp.server.tools import chosen_actions
-from market_mcp.state import State
-from market_mcp.transport import new_client
+from market_mcp.services.dispatcher import Desk, open_desk
+from market_mcp.state.credentials import CredentialStore
+from market_mcp.state.store import State
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS
+from market_mcp.cli.reference.document import MAKE, reference
+from market_mcp.cli.reference.scenes import play
+from market_mcp.cli.reference.stage import ExampleFailed, Stage, StageClock, open_stage
 from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
-from market_mcp.reference.document import MAKE, reference
-from market_mcp.reference.scenes import play
-from market_mcp.reference.stage import ExampleFailed, Stage, StageClock, open_stage
 from market_mcp.sandbox.world import KEYS, World
 
 SEED = 20260302

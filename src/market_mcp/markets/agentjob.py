@@ -6,11 +6,11 @@ from typing import Any
 
 from market_mcp.actions import board, chat, profiles
 from market_mcp.actions.base import Action
-from market_mcp.domain import Chat, ChatMessage, Post, Profile, Reply, pay, present
 from market_mcp.errors import MalformedReply, Refused
 from market_mcp.markets.base import Filter, Market, Paging, Quota, Result, Row, sends, table
-from market_mcp.scrub import scrub_text
-from market_mcp.wire import Fields, parse_json
+from market_mcp.markets.domain import Chat, ChatMessage, Post, Profile, Reply, pay, present
+from market_mcp.markets.reply import Fields, parse_json
+from market_mcp.text.sanitize import scrub_text
 
 TRUE_ONLY = {True: "true", False: None}
 """Filters that narrow when true and do nothing otherwise."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, cast
 
 from market_mcp.actions import Action
-from market_mcp.wire import MAX_BODY, Fields, Method
+from market_mcp.markets.reply import MAX_BODY, Fields, Method
 
 Result = Mapping[str, object]
 

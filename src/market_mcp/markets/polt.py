@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 from market_mcp.actions import account, board, profiles, work
-from market_mcp.domain import Post, Profile, Reply, Submission, Task, pay, present
 from market_mcp.markets.base import (
     TAKE_BACK,
     UPSTREAM_PAGE,
@@ -20,7 +19,8 @@ from market_mcp.markets.base import (
     sends,
     table,
 )
-from market_mcp.wire import Fields
+from market_mcp.markets.domain import Post, Profile, Reply, Submission, Task, pay, present
+from market_mcp.markets.reply import Fields
 
 # POLT skill: "results per page (default 20)", and no word of the most there can be.
 PAGES = Paging("page", full=20)

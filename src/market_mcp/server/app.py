@@ -12,11 +12,11 @@ from mcp_types import INVALID_PARAMS
 
 from market_mcp import __version__
 from market_mcp.actions import Action
-from market_mcp.desk import Desk
 from market_mcp.server.logs import add_log_level
 from market_mcp.server.prompts import add_prompts
 from market_mcp.server.resources import MarketServer
 from market_mcp.server.tools import ActionTool
+from market_mcp.services.dispatcher import Desk
 
 ROLES = {
     "list_tasks": "find paid work",

@@ -22,10 +22,10 @@ from market_mcp.actions.bidding import GetBid
 from market_mcp.actions.board import GetPost
 from market_mcp.actions.contracts import GetContract
 from market_mcp.actions.work import GetTask
-from market_mcp.bounds import compact, fit
-from market_mcp.desk import Desk
 from market_mcp.errors import BadCall, CallError, Refused
-from market_mcp.scrub import scrub_text
+from market_mcp.services.dispatcher import Desk
+from market_mcp.text.sanitize import scrub_text
+from market_mcp.text.truncate import compact, fit
 
 THINGS: tuple[type[Action], ...] = (GetTask, GetPost, GetContract, GetBid)
 """The reads that are resources, too; each takes one id."""

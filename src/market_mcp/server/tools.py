@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import DEFAULT_TOOLSETS, Action, ListAction, actions_of
-from market_mcp.bounds import MAX_RESULT, compact, fit
-from market_mcp.desk import Desk
 from market_mcp.errors import CallError
-from market_mcp.scrub import scrub
+from market_mcp.services.dispatcher import Desk
+from market_mcp.text.sanitize import scrub
+from market_mcp.text.truncate import MAX_RESULT, compact, fit
 
 Ctx = Context[Any, Any]
 Schema = dict[str, Any]

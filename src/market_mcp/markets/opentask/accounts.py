@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import account, profiles
-from market_mcp.domain import Profile, present
 from market_mcp.markets.base import Quota, Result, Row, sends
+from market_mcp.markets.domain import Profile, present
 from market_mcp.markets.opentask.contracts import review
 from market_mcp.markets.opentask.tasks import CURSOR
-from market_mcp.wire import Fields
+from market_mcp.markets.reply import Fields
 
 ME = "/api/agent/me"
 STATS = ("tasksPosted", "activeBids", "contractsAsBuyer", "contractsAsSeller", "averageRating", "reviewCount")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import bidding, hiring, work
-from market_mcp.domain import Bid, CounterOffer, pay, present
 from market_mcp.markets.base import Filter, Result, Row, sends
+from market_mcp.markets.domain import Bid, CounterOffer, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, task
-from market_mcp.wire import Fields
+from market_mcp.markets.reply import Fields
 
 COUNTER_OFFERS = "/api/agent/bids/{bid_id}/counter-offers"
 COUNTER_OFFER_RULES = "6b) Counter-offers"

@@ -1,10 +1,10 @@
 """Contracts, what is delivered on them, what is said of it, and the private threads of bids and contracts."""
 
 from market_mcp.actions import contracts, hiring, profiles, work
-from market_mcp.domain import Contract, Message, Review, Submission, pay, present
 from market_mcp.markets.base import Filter, Result, Row, sends
+from market_mcp.markets.domain import Contract, Message, Review, Submission, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR
-from market_mcp.wire import Fields
+from market_mcp.markets.reply import Fields
 
 CONTRACT = "/api/agent/contracts/{contract_id}"
 

@@ -1,10 +1,10 @@
 """Notifications."""
 
 from market_mcp.actions import inbox
-from market_mcp.domain import Notification, present
 from market_mcp.markets.base import Result, Row
+from market_mcp.markets.domain import Notification, present
 from market_mcp.markets.opentask.tasks import CURSOR
-from market_mcp.wire import Fields
+from market_mcp.markets.reply import Fields
 
 
 def unread(f: Fields) -> Result:

@@ -1,9 +1,9 @@
 """Tasks as work to bid on, as threads to discuss, and as their owner sees them."""
 
 from market_mcp.actions import board, hiring, work
-from market_mcp.domain import Pay, Post, Reply, Task, pay, present
 from market_mcp.markets.base import Filter, Paging, Result, Row, sends
-from market_mcp.wire import MAX_BODY, Fields
+from market_mcp.markets.domain import Pay, Post, Reply, Task, pay, present
+from market_mcp.markets.reply import MAX_BODY, Fields
 
 CURSOR = Paging("cursor")
 COMMENTS = "/api/agent/tasks/{post_id}/comments"

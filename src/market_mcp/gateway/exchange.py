@@ -11,13 +11,14 @@ from typing import Any
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
 from market_mcp.clock import Clock
-from market_mcp.egress import Guard
 from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
-from market_mcp.lists import upstream_query
+from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.gateway.secret_scan import Guard
+from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
 from market_mcp.markets import MARKETS, Row
-from market_mcp.scrub import scrub, scrub_text
-from market_mcp.transport import NoAnswer, NotSent, Transport, Unsendable
-from market_mcp.wire import Fields, HttpReply, HttpRequest, last_event, parse_json
+from market_mcp.markets.filters import upstream_query
+from market_mcp.markets.reply import Fields, last_event, parse_json
+from market_mcp.text.sanitize import scrub, scrub_text
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 30.0

@@ -13,23 +13,24 @@ from market_mcp.actions import Action, ListAction
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
 from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsRead
 from market_mcp.actions.work import MyWork
-from market_mcp.changes import Changes
 from market_mcp.clock import Clock
-from market_mcp.credentials import CredentialStore, Registrar
-from market_mcp.egress import Guard
 from market_mcp.errors import CallError
-from market_mcp.exchange import Exchange
-from market_mcp.gateway import Gateway, Result
-from market_mcp.hints import Hints
-from market_mcp.keeper import Keeper, Progress
-from market_mcp.listing import Listing
-from market_mcp.obligations import Obligations
-from market_mcp.pacing import Pacing
-from market_mcp.quotas import Quotas
-from market_mcp.reading import Reading
-from market_mcp.state import State
-from market_mcp.transport import Transport
-from market_mcp.votes import Votes
+from market_mcp.gateway.exchange import Exchange
+from market_mcp.gateway.pacing import Pacing
+from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.quotas import Quotas
+from market_mcp.gateway.secret_scan import Guard
+from market_mcp.gateway.transport import Transport
+from market_mcp.services.fan_out import Listing
+from market_mcp.services.hints import Hints
+from market_mcp.services.inbox import Changes
+from market_mcp.services.keeper import Keeper, Progress
+from market_mcp.services.obligations import Obligations
+from market_mcp.services.reads import Reading
+from market_mcp.services.registration import Registrar
+from market_mcp.services.votes import Votes
+from market_mcp.state.credentials import CredentialStore
+from market_mcp.state.store import State
 
 NOBODY_ANSWERS = "no: with the tools that are offered, nobody could answer the paid questions that come"
 """Why an agent is not kept online although its user said so."""

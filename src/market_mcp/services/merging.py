@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, cast
 
 from market_mcp.actions import ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
-from market_mcp.bounds import ROOM, compact
 from market_mcp.errors import BadCall
 from market_mcp.markets import Row
-from market_mcp.times import seconds
+from market_mcp.markets.filters import is_upstream
+from market_mcp.text.times import seconds
+from market_mcp.text.truncate import ROOM, compact
 
 Item = Mapping[str, Any]
 Fits = Callable[[Item], bool]
@@ -137,33 +138,9 @@ def unsupported(row: Row, action: ListAction) -> list[str]:
     lacking: list[str] = []
     for name, value in action.filters().items():
         local = name in row.local and (name != "sort" or value in SORTS)
-        if not _upstream(row, name, value) and not local:
+        if not is_upstream(row, name, value) and not local:
             lacking.append(f"{name}={value}" if name in row.filters or name in row.local else name)
     return lacking
-
-
-def _upstream(row: Row, name: str, value: object) -> bool:
-    """Whether the market itself answers for this filter's value."""
-    known = row.filters.get(name)
-    return name in row.placeholders() or (known is not None and (known.values is None or value in known.values))
-
-
-def choices(row: Row) -> str:
-    """What a list of this market can be narrowed by, in words."""
-    names = sorted({*row.filters, *row.local, *row.placeholders()})
-    values = {name: ", ".join(map(str, known.values)) for name, known in row.filters.items() if known.values}
-    return ", ".join(f"{name} ({values[name]})" if name in values and name not in row.local else name for name in names)
-
-
-def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
-    """The filters that the market answers itself, in its words."""
-    query: dict[str, str] = {}
-    for name, known in row.filters.items():
-        value = getattr(action, name)
-        word = known.values.get(value) if known.values is not None else value
-        if value is not None and word is not None:
-            query[known.param] = str(word)
-    return query
 
 
 def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
@@ -180,7 +157,7 @@ def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
 
 def left_to_us(row: Row, action: ListAction) -> list[str]:
     """The filters of the call that are answered here, from the market's page alone."""
-    return [name for name, value in action.filters().items() if not _upstream(row, name, value)]
+    return [name for name, value in action.filters().items() if not is_upstream(row, name, value)]
 
 
 def sort_key(action: ListAction) -> Key | None:

@@ -16,14 +16,14 @@ from anyio.abc import TaskGroup
 
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
-from market_mcp.bounds import ROOM, beginning, compact
 from market_mcp.clock import Clock, elapsed, stamp
 from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Refused, StateUnavailable, Unavailable
-from market_mcp.gateway import UNTRUSTED, Gateway, Result
+from market_mcp.gateway.pipeline import UNTRUSTED, Gateway, Result
 from market_mcp.markets import Row
-from market_mcp.scrub import scrub_text
-from market_mcp.state import State, stamp_of
-from market_mcp.times import iso
+from market_mcp.state.store import State, stamp_of
+from market_mcp.text.sanitize import scrub_text
+from market_mcp.text.times import iso
+from market_mcp.text.truncate import ROOM, beginning, compact
 
 BEAT_EVERY = 45.0
 """Seconds between heartbeats (AgentJob API, 心跳接口)."""

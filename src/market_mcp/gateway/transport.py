@@ -17,7 +17,7 @@ import httpx2
 
 from market_mcp import __version__
 from market_mcp.errors import MarketMcpError
-from market_mcp.wire import HttpReply, HttpRequest
+from market_mcp.gateway.messages import HttpReply, HttpRequest
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to come about."""

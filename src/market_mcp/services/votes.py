@@ -14,9 +14,9 @@ import anyio
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall, CallError, Halfway, StateUnavailable
-from market_mcp.gateway import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.markets import TAKE_BACK, Row
-from market_mcp.state import State
+from market_mcp.state.store import State
 
 
 class Votes:

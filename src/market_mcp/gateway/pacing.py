@@ -17,7 +17,7 @@ import anyio
 
 from market_mcp.clock import Clock, elapsed, is_ahead, stamp
 from market_mcp.errors import CallError, StateUnavailable, TooSoon, Unavailable
-from market_mcp.state import State, stamp_of
+from market_mcp.state.store import State, stamp_of
 
 MIN_INTERVAL = 60.0
 """Seconds; a shorter polling interval is refused at start."""

@@ -12,15 +12,15 @@ from market_mcp.actions.bidding import ListBids, ListCounterOffers
 from market_mcp.actions.chat import GetNextTask
 from market_mcp.actions.contracts import ListContracts
 from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
-from market_mcp.domain import present
 from market_mcp.errors import CallError
-from market_mcp.gateway import Gateway, Result
-from market_mcp.keeper import Keeper
-from market_mcp.lists import excerpt
-from market_mcp.quotas import Quotas
-from market_mcp.reading import Look
-from market_mcp.survey import Brought, Part, survey, together
-from market_mcp.times import seconds
+from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.quotas import Quotas
+from market_mcp.markets.domain import present
+from market_mcp.services.keeper import Keeper
+from market_mcp.services.merging import excerpt
+from market_mcp.services.reads import Look
+from market_mcp.services.survey import Brought, Part, survey, together
+from market_mcp.text.times import seconds
 
 COUNTER_OFFERS_ASKED = 5
 """Active bids whose counter-offers are looked up in one call; of the others the result says that they were not."""

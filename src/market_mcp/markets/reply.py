@@ -1,4 +1,4 @@
-"""HTTP as values, and the reading of JSON that somebody else wrote."""
+"""The reading of JSON that somebody else wrote."""
 
 import json
 import math
@@ -15,32 +15,6 @@ Value = object
 
 MAX_BODY = 2 * 1024 * 1024
 """Bytes of a decoded answer; a longer one is not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One request to a market: `path` below its base URL, `body` a JSON object or None for no body at all.
-
-    `timeout` is the total time in seconds that the answer may take, `max_body` its decoded size in bytes.
-    """
-
-    method: Method
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, object] | None = None
-    auth: bool = True
-    headers: tuple[tuple[str, str], ...] = ()
-    timeout: float = 20.0
-    max_body: int = MAX_BODY
-
-
-@dataclass(frozen=True, slots=True)
-class HttpReply:
-    """A market's answer: its status, its headers by lower-case name, of no more bytes than the request allowed."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 MAX_DEPTH = 64

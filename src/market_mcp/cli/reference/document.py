@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mcp_types import Tool
 
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS, Action
+from market_mcp.cli.reference import arguments, rows
+from market_mcp.cli.reference.left_out import LEFT_OUT, RESERVED, LeftOut
+from market_mcp.cli.reference.samples import sample
+from market_mcp.cli.reference.stage import Example, ExampleFailed
 from market_mcp.errors import CallError
 from market_mcp.markets import MARKETS
-from market_mcp.reference import arguments, rows
-from market_mcp.reference.left_out import LEFT_OUT, RESERVED, LeftOut
-from market_mcp.reference.samples import sample
-from market_mcp.reference.stage import Example, ExampleFailed
 
 MAKE = "market-mcp tools --markdown"
 """The command that prints it."""

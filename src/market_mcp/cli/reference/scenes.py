@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from market_mcp.actions import account, bidding, board, chat, contracts, hiring, inbox, profiles, work
-from market_mcp.reference.stage import ExampleFailed, Reply, Stage
+from market_mcp.cli.reference.stage import ExampleFailed, Reply, Stage
 
 REACTION = 3.0
 """Seconds in which the pretend markets' other parties have answered."""

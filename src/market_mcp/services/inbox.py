@@ -10,16 +10,16 @@ from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
 from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications, MarkNotificationsRead
 from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
-from market_mcp.bounds import ROOM, compact
 from market_mcp.clock import Clock
-from market_mcp.domain import present
 from market_mcp.errors import CallError, Refused
-from market_mcp.gateway import Gateway, Result
-from market_mcp.lists import excerpt
-from market_mcp.reading import Look
-from market_mcp.state import State
-from market_mcp.survey import Brought, Part, survey, together
-from market_mcp.times import seconds
+from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.markets.domain import present
+from market_mcp.services.merging import excerpt
+from market_mcp.services.reads import Look
+from market_mcp.services.survey import Brought, Part, survey, together
+from market_mcp.state.store import State
+from market_mcp.text.times import seconds
+from market_mcp.text.truncate import ROOM, compact
 
 WATCHED = 5
 """Own posts and tasks looked at in one call, the latest first."""

@@ -9,14 +9,14 @@ import anyio
 from market_mcp.accounts import Account
 from market_mcp.actions import ListAction
 from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
-from market_mcp.exchange import PASSING
-from market_mcp.gateway import UNTRUSTED, Gateway, Result, feed_of
-from market_mcp.lists import (
+from market_mcp.gateway.exchange import PASSING
+from market_mcp.gateway.pipeline import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.markets.filters import choices
+from market_mcp.services.merging import (
     READ_WHOLE,
     Item,
     Position,
     Share,
-    choices,
     deal,
     decode_cursor,
     encode_cursor,

@@ -13,13 +13,13 @@ from mcp_types import CallToolResult, TextContent, Tool
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import TOOLSETS, Action
 from market_mcp.actions.base import ID
-from market_mcp.config import SANDBOX_URL
-from market_mcp.credentials import CredentialStore
-from market_mcp.desk import open_desk
 from market_mcp.errors import MarketMcpError
+from market_mcp.gateway.embedded import SANDBOX_URL
+from market_mcp.gateway.transport import new_client
 from market_mcp.server.app import build_server
-from market_mcp.state import State
-from market_mcp.transport import new_client
+from market_mcp.services.dispatcher import open_desk
+from market_mcp.state.credentials import CredentialStore
+from market_mcp.state.store import State
 
 MORNING = 1_772_442_000.0
 """When the run begins, in seconds since 1970: 2026-03-02 at 09:00 UTC."""

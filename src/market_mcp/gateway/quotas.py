@@ -6,7 +6,7 @@ from market_mcp.accounts import Account
 from market_mcp.clock import Clock, elapsed, is_ahead, stamp
 from market_mcp.errors import BadCall, TooSoon
 from market_mcp.markets import Quota, Standing
-from market_mcp.state import State, stamp_of
+from market_mcp.state.store import State, stamp_of
 
 
 class Quotas:

@@ -7,11 +7,11 @@ from typing import Any, cast
 from market_mcp.accounts import KEYED, Account
 from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
-from market_mcp.bounds import ROOM, beginning, compact, portion
 from market_mcp.errors import CallError, Refused
-from market_mcp.gateway import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.gateway.pacing import Held
+from market_mcp.gateway.pipeline import UNTRUSTED, Gateway, Result, feed_of
 from market_mcp.markets import Row
-from market_mcp.pacing import Held
+from market_mcp.text.truncate import ROOM, beginning, compact, portion
 
 
 class Reading:

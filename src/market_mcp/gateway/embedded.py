@@ -6,7 +6,9 @@ from pathlib import Path
 import httpx2
 
 from market_mcp.clock import Clock
-from market_mcp.config import SANDBOX_URL
+
+SANDBOX_URL = "http://sandbox.invalid"
+"""The address of the embedded sandbox: one that no network has, served in memory."""
 
 
 class EmbeddedSandbox(httpx2.AsyncBaseTransport):
