@@ -16,7 +16,7 @@ from market_mcp.cli.reference.samples import LINES, WIDTH, sample
 from market_mcp.cli.tools import make_reference
 from market_mcp.markets import MARKETS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = {action.tool_name(): action for actions in TOOLSETS.values() for action in actions}
 ROWS = {
     (market.kind, row.route)

@@ -3,11 +3,11 @@
 import anyio
 import pytest
 
+from at_the_gate import POSTS, Market, page
 from clocks import NOON, ManualClock
 from market_mcp.errors import Refused, TooSoon, Unavailable
 from market_mcp.gateway.pacing import Held, Pacing, Question
 from market_mcp.state.store import State
-from unit.hands import POSTS, Market, page
 
 pytestmark = pytest.mark.anyio
 

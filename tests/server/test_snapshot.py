@@ -2,7 +2,7 @@
 
 After a wanted change:
 
-    python tests/test_snapshot.py
+    python tests/server/test_snapshot.py
 """
 
 import json
@@ -17,8 +17,8 @@ from market_mcp.server.app import build_server
 from market_mcp.state.store import State
 from rig import desk_at
 
-SNAPSHOT = Path(__file__).parent / "snapshots" / "tools_list.json"
-COMMAND = "python tests/test_snapshot.py"
+SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "tools_list.json"
+COMMAND = "python tests/server/test_snapshot.py"
 
 
 async def listed(*toolsets: str) -> list[object]:

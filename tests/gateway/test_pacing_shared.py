@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from at_the_gate import HOUR, POSTS, Market, page
 from clocks import NOON, ManualClock
 from market_mcp.errors import TooSoon, Unavailable
 from market_mcp.gateway.pacing import IN_FLIGHT, KEPT, LOOK, PRUNE_EVERY, Held, Pacing
 from market_mcp.state.store import State
-from unit.hands import HOUR, POSTS, Market, page
 
 pytestmark = pytest.mark.anyio
 

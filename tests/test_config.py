@@ -7,7 +7,7 @@ import pytest
 from market_mcp import config
 from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
-from unit.user import CANARY, User
+from user import CANARY, User
 
 # Where settings come from
 

@@ -1,4 +1,4 @@
-"""What the unit tests hold in their hands: a market to ask through the gate, an account, and a key to keep secret."""
+"""What tests of the gateway need: a market to ask through the gate, an account, and a key to keep secret."""
 
 import traceback
 from dataclasses import dataclass

@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 import pytest
 
+from at_the_gate import CANARY, At, keeps_the_secret
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, new_client
-from unit.hands import CANARY, At, keeps_the_secret
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ import pytest
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.markets import MARKETS
-from unit.user import CANARY, SANDBOX_KEYS, User
+from user import CANARY, SANDBOX_KEYS, User
 
 # Which markets there are
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from at_the_gate import CANARY, At, keeps_the_secret
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable, new_client
 from market_mcp.markets.reply import MAX_BODY
-from unit.hands import CANARY, At, keeps_the_secret
 
 pytestmark = pytest.mark.anyio
 
