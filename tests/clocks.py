@@ -1,9 +1,9 @@
-"""Time in a test's hand, for everything that is handed a clock; and how the time that work takes grows with it."""
+"""Time in a test's hand, for everything that is handed a clock, and a limit for work that must end."""
 
 import heapq
+import signal
 from collections.abc import Callable
 from itertools import count
-from time import process_time
 
 import anyio
 import anyio.lowlevel
@@ -77,13 +77,26 @@ class ManualClock:
         self.boot_id = f"start-{next(self._starts)}"
 
 
-def growth(work: Callable[[str], object], part: str) -> float:
-    """How many times longer the work takes on a text four times as long: about 4 if it is linear, 16 if quadratic."""
-    small, large = part * (20_000 // len(part)), part * (80_000 // len(part))
-    return min(_spent(work, large) for _ in range(3)) / min(_spent(work, small) for _ in range(3))
+LONG = 400_000
+"""Characters of a text on which work that grows with the square of the length takes minutes, and other work none."""
+
+CPU_SECONDS = 60.0
 
 
-def _spent(work: Callable[[str], object], text: str) -> float:
-    began = process_time()
-    work(text)
-    return process_time() - began
+def ends(work: Callable[[str], object], part: str) -> None:
+    """Does the work on a very long text; fails where that does not end.
+
+    Nothing is timed: the limit counts the seconds that this process computes, however busy the machine is, and lies a
+    hundred times above what is needed.
+    """
+
+    def endless(_: int, __: object) -> None:
+        raise AssertionError(f"{LONG} characters of {part!r} take more than their length")
+
+    before = signal.signal(signal.SIGVTALRM, endless)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+    try:
+        work(part * (LONG // len(part)))
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

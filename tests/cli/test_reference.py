@@ -57,7 +57,7 @@ def blank(route: str) -> str:
 def test_the_file_in_the_repository_is_the_reference_of_this_version(reference: str) -> None:
     current = (ROOT / "tools.md").read_text(encoding="utf-8") == reference
 
-    assert current, "tools.md is not current; run: market-mcp tools --markdown > tools.md"
+    assert current, "tools.md is not current; run: market-mcp tools --output tools.md"
 
 
 def test_the_reference_comes_out_the_same_byte_by_byte_whenever_it_is_made(reference: str) -> None:
@@ -202,6 +202,20 @@ def test_the_command_prints_the_reference(reference: str) -> None:
     assert (done.exit_code, done.stdout_bytes.decode()) == (0, reference)
 
 
+def test_the_command_writes_the_reference_whole_or_leaves_the_file_as_it_was(
+    reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tools.md"
+    done = CliRunner().invoke(app, ["tools", "--output", str(file)])
+    assert (done.exit_code, file.read_bytes().decode()) == (0, reference)
+
+    monkeypatch.setitem(CreatePost.example, "body", "too short")
+    failed = CliRunner().invoke(app, ["tools", "--output", str(file)])
+    assert failed.exit_code == 1 and "create_post" in failed.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tools.md"]
+    assert file.read_bytes().decode() == reference
+
+
 def test_the_check_is_silent_about_a_current_file(reference: str, tmp_path: Path) -> None:
     file = tmp_path / "tools.md"
     file.write_bytes(reference.encode())
@@ -219,7 +233,7 @@ def test_the_check_fails_with_the_difference_and_the_command_to_run(reference: s
 
     assert done.exit_code == 1
     assert {"-## Idols", "+## Ids"} <= set(done.stdout.splitlines())
-    assert f"market-mcp tools --markdown > {file}" in done.stderr
+    assert f"market-mcp tools --output {file}" in done.stderr
 
 
 def test_the_check_of_a_file_that_is_not_there_fails_briefly(tmp_path: Path) -> None:

@@ -309,6 +309,12 @@ async def test_when_no_market_answers_the_error_names_each(both: Worker) -> None
     says(refusal, "unavailable", "polt:", "agentjob:", "opentask:", "HTTP 500")
 
 
+async def test_what_every_market_refuses_is_refused_and_not_unavailable(both: Worker) -> None:
+    both.world.faults.add(Fault("status", times=3, status=401))
+    refusal = await both.refused("list_posts")
+    says(refusal, "refused", "polt:", "agentjob:", "opentask:", "HTTP 401")
+
+
 LOST: dict[str, tuple[Exception, str]] = {
     "time-out": (httpx2.ReadTimeout("slow"), "no answer in time"),
     "reset": (httpx2.ReadError("reset"), "connection broke"),

@@ -345,7 +345,7 @@ async def test_what_markets_may_be_asked_is_told_without_asking_them(both: Worke
     await both.clock.advance(20)
     before = len(both.wire.sent)
     markets = {one["market"]: one for one in (await both.call("list_markets"))["markets"]}
-    assert markets["agentjob"]["next_poll_in_seconds"] == {"posts": 40}
+    assert markets["agentjob"]["next_poll_in_seconds"] == {"list_posts": 40}
     assert "next_poll_in_seconds" not in markets["polt"]
     assert len(both.wire.sent) == before
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clocks import growth
+from clocks import ends
 from market_mcp.markets.domain import Pay, pay, present
 
 
@@ -170,7 +170,7 @@ def test_what_a_market_prints_is_read_back_as_the_same_number(amount: Decimal, c
 
 @pytest.mark.parametrize("part", ["1", "1,", "$", "1.", "USDC ", "$1", " ", "1,111"])
 def test_a_hostile_price_costs_no_more_than_its_length(part: str) -> None:
-    assert growth(lambda text: pay(text, text), part) < 9
+    ends(lambda text: pay(text, text), part)
 
 
 def test_empty_fields_are_dropped_and_others_are_not() -> None:

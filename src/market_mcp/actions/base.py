@@ -49,6 +49,8 @@ class Action(BaseModel):
     """Whether the call can undo or end something that was there."""
     composed: ClassVar[bool] = False
     """Whether it is answered out of other calls and what is remembered, and so has no row of its own."""
+    asked_by: ClassVar[str] = ""
+    """Of what is no tool: the tool that asks it."""
     sources: ClassVar[Mapping[str, str]] = {}
     """Where an argument comes from that some market demands, told to who left it out."""
     example: ClassVar[Mapping[str, object]] = {}

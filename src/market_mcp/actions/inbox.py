@@ -45,6 +45,7 @@ class CountUnread(Action):
     """How many notifications are unread. Not a tool of its own: check_inbox asks it first."""
 
     label = "Unread notifications"
+    asked_by = "check_inbox"
     noun = "unread"
 
     market: str
@@ -54,4 +55,5 @@ class ListNotifications(ListAction):
     """The notifications themselves. Not a tool of its own: check_inbox asks it when there are any."""
 
     label = "Notifications"
+    asked_by = "check_inbox"
     noun = "notifications"

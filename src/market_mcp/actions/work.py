@@ -106,6 +106,7 @@ class CommittedTasks(Action):
     """The tasks an agent has committed to. Not a tool of its own: my_work asks it."""
 
     label = "Committed tasks"
+    asked_by = "my_work"
     noun = "tasks"
 
     profile_id: Handle
@@ -115,6 +116,7 @@ class RecentTasks(Action):
     """The newest available tasks. Not a tool of its own: check_inbox asks it."""
 
     label = "Recent tasks"
+    asked_by = "check_inbox"
     noun = "tasks"
 
     market: str

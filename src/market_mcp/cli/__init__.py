@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from market_mcp import __version__
 from market_mcp.errors import ConfigError
 
 app = typer.Typer(
@@ -39,8 +40,19 @@ def _explained() -> Generator[None, None, None]:
         raise typer.Exit(2) from None
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"market-mcp {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context) -> None:
+def default(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Without a command, serve over stdio."""
     if context.invoked_subcommand is None:
         serve()
@@ -103,6 +115,9 @@ def doctor(market: Markets = None, state: State = None, config: Config = None) -
 def tools(
     as_json: Annotated[bool, typer.Option("--json", help="The tools as MCP lists them.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="The reference, as in tools.md.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the reference to this file, whole or not at all.", dir_okay=False)
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Fail if this file is not the current reference.", dir_okay=False)
     ] = None,
@@ -111,7 +126,7 @@ def tools(
     from market_mcp.cli.tools import tools as run
 
     with _explained():
-        sys.exit(run(as_json, as_markdown, check))
+        sys.exit(run(as_json, as_markdown, output, check))
 
 
 def main() -> None:

@@ -32,12 +32,15 @@ DIFFERENCES = 30
 """Lines of difference that `--check` shows."""
 
 
-def tools(as_json: bool, as_markdown: bool, check: Path | None) -> int:
+def tools(as_json: bool, as_markdown: bool, output: Path | None, check: Path | None) -> int:
     """Shows the tools; the exit code: 1 if `check` is not the current reference or an example fails, else 0.
 
-    Raises ConfigError where `check` cannot be read.
+    Raises ConfigError where `check` cannot be read or `output` cannot be written.
     """
     try:
+        if output is not None:
+            _write_whole(output, make_reference())
+            return 0
         if check is not None:
             return _compare(check)
         if as_markdown:
@@ -50,6 +53,17 @@ def tools(as_json: bool, as_markdown: bool, check: Path | None) -> int:
         typer.echo(f"market-mcp: {failure}", err=True)
         return 1
     return 0
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Puts a text in the place of a file's, so that nobody ever finds half of it."""
+    half = file.with_name(f".{file.name}.new")
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(file)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def make_reference() -> str:
@@ -101,7 +115,7 @@ def _compare(file: Path) -> int:
         typer.echo(line)
     if len(lines) > DIFFERENCES:
         typer.echo(f"… {len(lines) - DIFFERENCES} more lines")
-    typer.echo(f"{file} is not current; run: {MAKE} > {file}", err=True)
+    typer.echo(f"{file} is not current; run: {MAKE} {file}", err=True)
     return 1
 
 

@@ -16,17 +16,37 @@ from market_mcp.server.stopping import GRACE, Calls, Closing, stopped_by_signal
 Transport = Literal["sse", "http"]
 PATHS: dict[Transport, str] = {"sse": "/sse", "http": "/mcp"}
 
+SESSION_IDLE = 1800.0
+"""Seconds without a request after which a session of the earlier protocol eras ends; its client starts another."""
+
+MOST_SESSIONS = 256
+"""Such sessions at once. Each holds some 40 KB, and a client that goes away without a word leaves its own behind."""
+
 
 async def serve_http(server: MCPServer[Any], transport: Transport, listening: socket.socket) -> None:
     """Serves many clients until a signal comes."""
     calls = Calls(GRACE)
     server.middleware.append(calls)
-    host = listening.getsockname()[0]
-    # The defaults on purpose: `json_response` loses progress and the way back to the client, `stateless_http`
-    # cancellation.
-    app = server.sse_app(host=host) if transport == "sse" else server.streamable_http_app(host=host)
+    app = application(server, transport, listening.getsockname()[0])
     print(f"market-mcp serves {address(listening)}{PATHS[transport]}", file=sys.stderr, flush=True)  # noqa: T201
     await serve_app(app, listening, calls)
+
+
+def application(
+    server: MCPServer[Any],
+    transport: Transport,
+    host: str,
+    *,
+    idle: float = SESSION_IDLE,
+    most: int = MOST_SESSIONS,
+) -> ASGIApp:
+    """The server as an ASGI application on `host`, with at most `most` sessions, which end when `idle` for long."""
+    if transport == "sse":
+        # A session of this transport is its open connection, and ends with it.
+        return server.sse_app(host=host)
+    # Else the defaults on purpose: `json_response` loses progress and the way back to the client, `stateless_http`
+    # cancellation.
+    return server.streamable_http_app(host=host, session_idle_timeout=idle, max_sessions=most)
 
 
 async def serve_app(app: ASGIApp, listening: socket.socket, *closing: Closing) -> None:

@@ -118,11 +118,26 @@ class Desk:
             if account.presence == "on" and not answers_chats(self.offered):
                 about["presence"]["kept_online"] = NOBODY_ANSWERS
             about["chats_to_answer"] = len(self.keeper.open_chats(account))
-        # Single posts and tasks have their own; naming all that were read would grow without end.
-        waits = {topic: wait for topic, wait in self.pacing.next_in(account.id).items() if "/" not in topic}
+        waits = self._next_polls(account)
         if waits:
-            about["next_poll_in_seconds"] = {topic: round(wait + 0.49) for topic, wait in sorted(waits.items())}
+            about["next_poll_in_seconds"] = waits
         return about
+
+    def _next_polls(self, account: Account) -> dict[str, int]:
+        """By tool: seconds until it may ask its feed on this market again.
+
+        Single posts and tasks have waits of their own; naming all that were read would grow without end.
+        """
+        waits = self.pacing.next_in(account.id)
+        offered = [action.tool_name() for action in self.offered]
+        polls: dict[str, int] = {}
+        for action, _ in account.market.rows:
+            tool = action.asked_by or action.tool_name()
+            topics = {row.topic for row in account.rows(action)} & waits.keys()
+            if tool in offered and topics:
+                wait = max(round(waits[topic] + 0.49) for topic in topics)
+                polls[tool] = max(wait, polls.get(tool, 0))
+        return {tool: polls[tool] for tool in offered if tool in polls}
 
 
 def answers_chats(offered: Sequence[type[Action]]) -> bool:

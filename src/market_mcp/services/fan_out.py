@@ -141,6 +141,9 @@ def _may_pass(error: CallError) -> bool:
 def _all_failed(errors: Mapping[str, CallError]) -> CallError:
     waits = [error.retry_after_seconds for error in errors.values()]
     soonest = min((wait for wait in waits if wait is not None), default=None)
-    kind = TooSoon if all(isinstance(error, TooSoon) for error in errors.values()) else Unavailable
     text = " ".join(f"{name}: {error.as_text()}" for name, error in errors.items())
+    refusals = [error for error in errors.values() if isinstance(error, Refused)]
+    if len(refusals) == len(errors):
+        return Refused(f"Every market refused. {text}", status=refusals[0].status, retry_after_seconds=soonest)
+    kind = TooSoon if all(isinstance(error, TooSoon) for error in errors.values()) else Unavailable
     return kind(f"No market could answer. {text}", retry_after_seconds=soonest)

@@ -12,7 +12,7 @@ from market_mcp.cli.reference.stage import Example, ExampleFailed
 from market_mcp.errors import CallError
 from market_mcp.markets import MARKETS
 
-MAKE = "market-mcp tools --markdown"
+MAKE = "market-mcp tools --output"
 """The command that prints it."""
 
 TITLE = f"""\
