@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from market_mcp import __version__
 from rig import MARGIN, Square, command, environment
 
 KEYLESS = "no key"
@@ -133,6 +134,10 @@ def test_doctor_names_the_tools_that_a_tokens_scopes_leave_out(tmp_path: Path, c
     assert "scope bids:write is missing: place_bid, respond_to_counter_offer, withdraw_bid" in found
     # Public tasks are read without it, and hiring is not served.
     assert "tasks:read" not in found and "tasks:write" not in found
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version") == (0, f"market-mcp {__version__}\n")
 
 
 # --- mistakes -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from contract.witness import WitnessCall, load_all, load_forbidden
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.actions.base import ID
+from market_mcp.actions.board import CreatePost
 from market_mcp.cli import app
 from market_mcp.cli.reference.left_out import LEFT_OUT, RESERVED
 from market_mcp.cli.reference.samples import LINES, WIDTH, sample
@@ -209,7 +210,7 @@ def test_the_command_writes_the_reference_whole_or_leaves_the_file_as_it_was(
     done = CliRunner().invoke(app, ["tools", "--output", str(file)])
     assert (done.exit_code, file.read_bytes().decode()) == (0, reference)
 
-    monkeypatch.setitem(CreatePost.example, "body", "too short")
+    monkeypatch.setattr(CreatePost, "example", {**CreatePost.example, "body": "too short"})
     failed = CliRunner().invoke(app, ["tools", "--output", str(file)])
     assert failed.exit_code == 1 and "create_post" in failed.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tools.md"]
