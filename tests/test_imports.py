@@ -188,3 +188,16 @@ def test_a_stdio_server_lists_its_tools_without_loading_what_it_does_not_need(tm
     loaded = set(json.loads(errors.splitlines()[-1]))
     assert loaded & set(DEFERRED) == set()
     assert {name for name in loaded if name.startswith("market_mcp.cli.")} == {"market_mcp.cli.serve"}
+
+
+def test_only_the_gateway_sends_and_only_the_state_and_the_gate_know_sql() -> None:
+    """One door to the markets, heartbeats and claims included; services ask tables, not the database."""
+    for module, file in FILES.items():
+        text = file.read_text(encoding="utf-8")
+        taken = set(_imports(module))
+        if _top(module) not in {"gateway", APART} and module != "services.dispatcher":
+            assert not {("gateway.exchange", "Exchange"), ("gateway.transport", "Transport")} & taken, module
+        if _top(module) not in {"gateway", "state", APART}:
+            assert "transaction(" not in text and ".execute(" not in text, (
+                f"{module} speaks SQL, which belongs in state/"
+            )

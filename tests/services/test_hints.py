@@ -5,9 +5,9 @@ import pytest
 from market_mcp.actions.board import CreatePost, GetPost
 from market_mcp.actions.work import GetTask, MyWork
 from market_mcp.errors import BadCall
-from market_mcp.gateway.pipeline import UNTRUSTED
 from market_mcp.markets import MARKETS
 from market_mcp.services.hints import NO_TOOL, Hints
+from market_mcp.text.sanitize import UNTRUSTED
 
 HINTS = Hints([GetTask, MyWork, GetPost, CreatePost])
 

@@ -18,7 +18,7 @@ from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendabl
 from market_mcp.markets import MARKETS, Row
 from market_mcp.markets.filters import upstream_query
 from market_mcp.markets.reply import Fields, last_event, parse_json
-from market_mcp.text.sanitize import scrub, scrub_text
+from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 30.0
@@ -32,6 +32,9 @@ TRIES_WITHIN = 20.0
 
 LONGEST_PAUSE = 5.0
 """Seconds; who is asked to wait longer is told so and decides for himself."""
+
+SHOWN = 4_000
+"""Characters of a claimed question that could not be read, shown as it came."""
 
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses after which the same read may succeed a moment later."""
@@ -125,14 +128,15 @@ class Exchange:
             return scrub(page._asdict())
         except MalformedReply as error:
             text = f"{account.market.name} answered with something unreadable: {scrub_text(str(error))}."
-            raise _lost(row, text) from None
-
-    async def call(
-        self, account: Account, row: Row, action: Action, *, within: float = READ_TIMEOUT, seen: object = None
-    ) -> Any:
-        """The three together: what the market makes of an action `within` seconds. Raises CallError."""
-        request = self.request(account, row, action, within=within, seen=seen)
-        return self.decode(account, row, await self.send(account, row, request))
+            lost = _lost(row, text)
+            if row.claims:
+                # It may be owed all the same, and there is no second look at it.
+                said = scrub_text(body.decode(errors="replace"))[:SHOWN]
+                lost.next = (
+                    "If what came is a question, answer it with submit_response and its task's id; else call again. "
+                    f"{UNTRUSTED} It came as: {said}"
+                )
+            raise lost from None
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises Unsendable, NotSent or NoAnswer."""

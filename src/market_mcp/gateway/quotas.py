@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from market_mcp.accounts import Account
+from market_mcp.actions import Action
 from market_mcp.clock import Clock, elapsed, is_ahead, stamp
 from market_mcp.errors import BadCall, TooSoon
-from market_mcp.markets import Quota, Standing
+from market_mcp.markets import Quota, Row, Standing
 from market_mcp.state.store import State, stamp_of
 
 
@@ -15,6 +16,20 @@ class Quotas:
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
         self._clock = clock
+
+    def admit(self, account: Account, row: Row, action: Action) -> None:
+        """Raises TooSoon or BadCall where a limit of the market has no room for this call."""
+        if row.quota is not None:
+            self.check(account, row.quota)
+        if row.standing is not None:
+            self.check_standing(account, row.standing, str(getattr(action, row.standing.subject)))
+
+    def count(self, account: Account, row: Row, action: Action) -> None:
+        """Counts a call that took effect, or may have. Raises StateUnavailable."""
+        if row.quota is not None:
+            self.spend(account, row.quota)
+        if row.standing is not None:
+            self.stand(account, row.standing, str(getattr(action, row.standing.subject)))
 
     def check(self, account: Account, quota: Quota) -> None:
         """Raises TooSoon when the quota is used up, with the time when the next call is free."""

@@ -21,16 +21,20 @@ from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.gateway.secret_scan import Guard
 from market_mcp.gateway.transport import Transport
+from market_mcp.services.chats import Chats, Progress
 from market_mcp.services.fan_out import Listing
 from market_mcp.services.hints import Hints
 from market_mcp.services.inbox import Changes
-from market_mcp.services.keeper import Keeper, Progress
 from market_mcp.services.obligations import Obligations
+from market_mcp.services.presence import Presence
 from market_mcp.services.reads import Reading
 from market_mcp.services.registration import Registrar
 from market_mcp.services.votes import Votes
+from market_mcp.state.chats import ChatTable, PresenceTable
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
+from market_mcp.state.votes import VoteTable
+from market_mcp.state.watches import WatchTable
 
 NOBODY_ANSWERS = "no: with the tools that are offered, nobody could answer the paid questions that come"
 """Why an agent is not kept online although its user said so."""
@@ -50,7 +54,8 @@ class Desk:
     gateway: Gateway
     listing: Listing
     reading: Reading
-    keeper: Keeper
+    presence: Presence
+    chats: Chats
     votes: Votes
     registrar: Registrar
     obligations: Obligations
@@ -77,9 +82,9 @@ class Desk:
             case MarkNotificationsRead():
                 return await self.changes.mark_read(action)
             case GetNextTask():
-                return await self.keeper.next_chat(action, progress)
+                return await self.chats.next_chat(action, progress)
             case SubmitResponse():
-                return await self.keeper.respond(action)
+                return await self.chats.respond(action)
             case ListAction():
                 return await self.listing.perform(action)
             case _ if action.tier == "read":
@@ -95,7 +100,7 @@ class Desk:
         if row.toggle:
             return await self.votes.cast(account, row, native, str(getattr(native, row.placeholders()[0])))
         if row.beat:
-            await self.keeper.beat(account)
+            await self.presence.beat(account)
         result = self.gateway.framed(account, await self.gateway.write(account, row, native))
         for kind, argument in row.watches:
             named = getattr(native, argument, None)
@@ -114,10 +119,10 @@ class Desk:
         if left:
             about["quota_left"] = left
         if market.supports(Heartbeat):
-            about["presence"] = self.keeper.presence(account)
+            about["presence"] = self.presence.about(account)
             if account.presence == "on" and not answers_chats(self.offered):
                 about["presence"]["kept_online"] = NOBODY_ANSWERS
-            about["chats_to_answer"] = len(self.keeper.open_chats(account))
+            about["chats_to_answer"] = len(self.chats.open_chats(account))
         waits = self._next_polls(account)
         if waits:
             about["next_poll_in_seconds"] = waits
@@ -170,10 +175,11 @@ async def open_desk(
         return [*accounts.secrets(), *passwords.values(), *store.secrets()]
 
     gateway = Gateway(accounts, Exchange(Transport(client), clock, Guard(secrets)), pacing, quotas)
-    keeper = Keeper(gateway, state, clock)
+    presence = Presence(gateway, PresenceTable(state, clock), clock)
+    chats = Chats(gateway, presence, ChatTable(state, clock), clock)
     async with client, anyio.create_task_group() as group:
         if answers_chats(offered):
-            keeper.run_in(group)
+            presence.run_in(group)
         yield Desk(
             offered=offered,
             hints=Hints(offered),
@@ -181,11 +187,12 @@ async def open_desk(
             gateway=gateway,
             listing=Listing(gateway),
             reading=Reading(gateway),
-            keeper=keeper,
-            votes=Votes(gateway, state),
+            presence=presence,
+            chats=chats,
+            votes=Votes(gateway, VoteTable(state)),
             registrar=Registrar(gateway, store, passwords),
-            obligations=Obligations(gateway, keeper, quotas),
-            changes=Changes(gateway, state, clock),
+            obligations=Obligations(gateway, chats, quotas),
+            changes=Changes(gateway, WatchTable(state, clock)),
             pacing=pacing,
             quotas=quotas,
         )

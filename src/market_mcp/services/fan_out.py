@@ -10,7 +10,7 @@ from market_mcp.accounts import Account
 from market_mcp.actions import ListAction
 from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
 from market_mcp.gateway.exchange import PASSING
-from market_mcp.gateway.pipeline import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.gateway.pipeline import Gateway, Result, feed_of
 from market_mcp.markets.filters import choices
 from market_mcp.services.merging import (
     READ_WHOLE,
@@ -28,6 +28,7 @@ from market_mcp.services.merging import (
     sort_key,
     unsupported,
 )
+from market_mcp.text.sanitize import UNTRUSTED
 
 TOO_FAR = "its list goes on, but its place there is too long for a cursor; ask this market alone, or narrow the list"
 
@@ -113,7 +114,7 @@ class Listing:
         numbered = row.paging is not None and row.paging.param == "page"
         if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
             raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
-        answer, held = await self._gateway.held(account, row, native, position.cursor)
+        answer, held = await self._gateway.read(account, row, native, position.cursor)
         page = cast("Mapping[str, Any]", answer)
         items: Sequence[Item] = narrow(row, action, page["items"])[position.given :]
         tool = READ_WHOLE.get(type(action).noun)

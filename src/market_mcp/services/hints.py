@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from market_mcp.actions import TOOLSETS, Action
 from market_mcp.errors import CallError
-from market_mcp.gateway.pipeline import UNTRUSTED, Result
+from market_mcp.gateway.pipeline import Result
+from market_mcp.text.sanitize import UNTRUSTED
 
 NO_TOOL = "no tool offered here does this; tell the user"
 """In the place of a duty's next tool, where that is not offered."""

@@ -10,23 +10,18 @@ from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
 from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications, MarkNotificationsRead
 from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
-from market_mcp.clock import Clock
 from market_mcp.errors import CallError, Refused
 from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.markets.domain import present
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
 from market_mcp.services.survey import Brought, Part, survey, together
-from market_mcp.state.store import State
+from market_mcp.state.watches import WatchTable
 from market_mcp.text.times import seconds
 from market_mcp.text.truncate import ROOM, compact
 
 WATCHED = 5
 """Own posts and tasks looked at in one call, the latest first."""
-
-KEPT = 30 * 24 * 3600.0
-"""Seconds for which it is remembered that a thing was told, from when it was listed last: what stayed away for so long
-does not come back."""
 
 NOTIFICATIONS = "notifications"
 UNREAD = "notification"
@@ -51,10 +46,9 @@ class Known(NamedTuple):
 class Changes:
     """Compares facts with those seen before; what was told once, to whoever shares the state, is not told again."""
 
-    def __init__(self, gateway: Gateway, state: State, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, watches: WatchTable) -> None:
         self._gateway = gateway
-        self._state = state
-        self._clock = clock
+        self._watches = watches
 
     def watch(self, account: Account, kind: str, handle: object, said: object = None) -> None:
         """Remembers a post or task, so that later changes to it are told, but not what one `said` there oneself.
@@ -63,21 +57,8 @@ class Changes:
         """
         if not isinstance(handle, str):
             return
-        with self._state.transaction() as db:
-            now = self._clock.now()
-            db.execute("INSERT OR REPLACE INTO watched VALUES (?,?,?,?)", (account.id, kind, handle, now))
-            if isinstance(said, str):
-                db.execute("INSERT OR IGNORE INTO said VALUES (?,?,?)", (account.id, handle, said))
-            # Only the latest are ever looked at, so the others need not be kept.
-            db.execute(
-                "DELETE FROM watched WHERE account=? AND kind=? AND rowid NOT IN "
-                "(SELECT rowid FROM watched WHERE account=? AND kind=? ORDER BY rowid DESC LIMIT ?)",
-                (account.id, kind, account.id, kind, WATCHED),
-            )
-            db.execute(
-                "DELETE FROM said WHERE account=? AND post NOT IN (SELECT handle FROM watched WHERE account=?)",
-                (account.id, account.id),
-            )
+        # Only the latest are ever looked at, so the others need not be kept.
+        self._watches.watch(account.id, kind, handle, said if isinstance(said, str) else None, WATCHED)
 
     async def check(self, action: CheckInbox) -> Result:
         """The news of all markets, as many as there is room for, and by market what could not be asked."""
@@ -118,12 +99,12 @@ class Changes:
         if action.notification_id is not None:
             result = await self._gateway.perform(action)
             account, native = self._gateway.accounts.resolve(action)
-            self._unwatch(account, UNREAD, f"{account.name}:{native.notification_id}")
+            self._watches.unwatch(account.id, UNREAD, f"{account.name}:{native.notification_id}")
             return result
         account = self._gateway.accounts.only(MarkNotificationsRead, action.market)
         marked = 0
         result: Result = {}
-        for handle in self._watched(account, UNREAD):
+        for handle in self._watches.watched(account.id, UNREAD):
             try:
                 await self._gateway.perform(MarkNotificationsRead(notification_id=handle))
                 marked += 1
@@ -133,7 +114,7 @@ class Changes:
                         raise
                     result["left_out"] = {handle: error.as_text()}
                     break
-            self._unwatch(account, UNREAD, handle)
+            self._watches.unwatch(account.id, UNREAD, handle)
         result |= {"message": f"Marked as read: {marked} that check_inbox told.", "updated": marked}
         return self._gateway.framed(account, result)
 
@@ -151,7 +132,7 @@ class Changes:
             if post is None:
                 return []
             replies: list[dict[str, Any]] = post.get("replies", [])
-            said = self._said(account, handle)
+            said = self._watches.said(account.id, handle)
             own = [bool(said & {reply.get("id"), reply["body"]}) for reply in replies]
             spoken = [_written(reply) for reply, mine in zip(replies, own, strict=True) if mine]
             since = 0.0 if handle in said else min(filter(None, spoken), default=0.0)
@@ -190,7 +171,7 @@ class Changes:
     async def _each_watched(
         self, account: Account, kind: str, fact: Callable[[str], Awaitable[list[Fact]]]
     ) -> Brought[Fact]:
-        facts, missing = await together(fact, {handle: handle for handle in self._watched(account, kind)})
+        facts, missing = await together(fact, {handle: handle for handle in self._watches.watched(account.id, kind)})
         return Brought([known for each in facts for known in each], missing)
 
     async def _look_at(self, look: Look, account: Account, kind: str, handle: str, action: Action) -> Any:
@@ -200,24 +181,8 @@ class Changes:
         except Refused as refusal:
             if refusal.status != 404:
                 raise
-            self._unwatch(account, kind, handle)
+            self._watches.unwatch(account.id, kind, handle)
             return None
-
-    def _watched(self, account: Account, kind: str) -> list[str]:
-        with self._state.transaction() as db:
-            rows = db.execute(
-                "SELECT handle FROM watched WHERE account=? AND kind=? ORDER BY rowid DESC", (account.id, kind)
-            ).fetchall()
-        return [row["handle"] for row in rows]
-
-    def _unwatch(self, account: Account, kind: str, handle: str) -> None:
-        with self._state.transaction() as db:
-            db.execute("DELETE FROM watched WHERE account=? AND kind=? AND handle=?", (account.id, kind, handle))
-
-    def _said(self, account: Account, post: str) -> set[str]:
-        with self._state.transaction() as db:
-            rows = db.execute("SELECT word FROM said WHERE account=? AND post=?", (account.id, post)).fetchall()
-        return {row["word"] for row in rows}
 
     def _new(
         self, known: Sequence[Known], whole: Sequence[tuple[Account, str]]
@@ -229,13 +194,11 @@ class Changes:
         """
         news: list[tuple[Account, News]] = []
         room, left = ROOM, 0
-        now = self._clock.now()
-        with self._state.transaction() as db:
+        with self._watches.telling() as telling:
             for account, part, (handle, value, told) in known:
                 digest = hashlib.sha256(json.dumps([value, told.get("what")]).encode()).hexdigest()[:16]
-                key = (account.id, f"{part} {handle}")
-                row = db.execute("SELECT digest FROM seen WHERE account=? AND fact=?", key).fetchone()
-                if row is None or row["digest"] != digest:
+                name = f"{part} {handle}"
+                if telling.is_new(account.id, name, digest):
                     item = present(told)
                     room -= len(compact(item)) + 1
                     if left or (news and room < 0):
@@ -243,14 +206,11 @@ class Changes:
                         continue
                     news.append((account, item))
                     if part == NOTIFICATIONS:
-                        db.execute("INSERT OR REPLACE INTO watched VALUES (?,?,?,?)", (account.id, UNREAD, handle, now))
-                db.execute("INSERT OR REPLACE INTO seen VALUES (?,?,?,?)", (*key, digest, now))
+                        telling.watch(account.id, UNREAD, handle)
+                telling.tell(account.id, name, digest)
             for account, part in whole:
-                db.execute(
-                    "DELETE FROM seen WHERE account=? AND fact LIKE ? AND wall < ?",
-                    (account.id, f"{part} %", now - KEPT),
-                )
-            db.execute("DELETE FROM watched WHERE kind=? AND wall < ?", (UNREAD, now - KEPT))
+                telling.forget_old(account.id, part)
+            telling.unwatch_old(UNREAD)
         return news, left
 
 

@@ -16,7 +16,7 @@ from market_mcp.errors import CallError
 from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.markets.domain import present
-from market_mcp.services.keeper import Keeper
+from market_mcp.services.chats import Chats
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
 from market_mcp.services.survey import Brought, Part, survey, together
@@ -40,10 +40,10 @@ Duty = Mapping[str, Any]
 class Obligations:
     """Gathers duties; each market's part can fail without the others."""
 
-    def __init__(self, gateway: Gateway, keeper: Keeper, quotas: Quotas) -> None:
+    def __init__(self, gateway: Gateway, chats: Chats, quotas: Quotas) -> None:
         self._gateway = gateway
         self._quotas = quotas
-        self._keeper = keeper
+        self._open = chats
 
     async def gather(self, action: MyWork) -> Result:
         """All duties, and by market what could not be asked."""
@@ -139,7 +139,7 @@ class Obligations:
                 "pay": chat.get("pay"),
                 "next": "submit_response",
             }
-            for chat in self._keeper.open_chats(account)
+            for chat in self._open.open_chats(account)
         ]
         return Brought([present(duty) for duty in duties])
 

@@ -9,8 +9,9 @@ from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
 from market_mcp.errors import CallError, Refused
 from market_mcp.gateway.pacing import Held
-from market_mcp.gateway.pipeline import UNTRUSTED, Gateway, Result, feed_of
+from market_mcp.gateway.pipeline import Gateway, Result, feed_of
 from market_mcp.markets import Row
+from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.truncate import ROOM, beginning, compact, portion
 
 
@@ -40,7 +41,7 @@ class Reading:
                 raise refusal from None
 
     async def _read(self, account: Account, row: Row, action: Action) -> Result:
-        answer, held = await self._gateway.held(account, row, action)
+        answer, held = await self._gateway.read(account, row, action)
         found = dict(cast("Mapping[str, Any]", answer))
         left_out: dict[str, str] = {}
         more: dict[str, bool] = {}
@@ -70,12 +71,12 @@ class Reading:
 
     async def _part(self, account: Account, row: Row, action: Action) -> tuple[Any, bool]:
         """What joins a single thing, and whether it goes on: a list is read as far as the place that is asked for."""
-        answer, _ = await self._gateway.held(account, row, action)
+        answer, _ = await self._gateway.read(account, row, action)
         if row.items is None:
             return answer, False
         items, following = list(answer["items"]), answer["next"]
         while following is not None and len(items) <= getattr(action, f"{row.into}_offset"):
-            answer, _ = await self._gateway.held(account, row, action, following)
+            answer, _ = await self._gateway.read(account, row, action, following)
             items, following = [*items, *answer["items"]], answer["next"]
         return items, following is not None
 
@@ -95,7 +96,7 @@ class Look:
     async def dated(self, account: Account, action: Action) -> tuple[Any, Held]:
         """The same, and the held answer it was read from."""
         row = self._gateway.row(account, action)
-        answer, held = await self._gateway.held(account, row, action)
+        answer, held = await self._gateway.read(account, row, action)
         self._held.append(held)
         self._unreadable += answer["unreadable"] if row.items else 0
         self._gateway.remember(answer["items"] if row.items else answer, action.noun.removesuffix("s"))

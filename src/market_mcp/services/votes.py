@@ -16,15 +16,15 @@ from market_mcp.actions import Action
 from market_mcp.errors import BadCall, CallError, Halfway, StateUnavailable
 from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.markets import TAKE_BACK, Row
-from market_mcp.state.store import State
+from market_mcp.state.votes import VoteTable
 
 
 class Votes:
     """Casts votes so that none is ever taken away by accident, and takes back what was cast here."""
 
-    def __init__(self, gateway: Gateway, state: State) -> None:
+    def __init__(self, gateway: Gateway, noted: VoteTable) -> None:
         self._gateway = gateway
-        self._state = state
+        self._noted = noted
         self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def cast(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
@@ -36,7 +36,7 @@ class Votes:
             return await self._give(account, row, action, post_id)
 
     async def _give(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
-        before = self._note(account, post_id, row.toggle)
+        before = self._noted.note(account.id, post_id, row.toggle)
         if before == row.toggle:
             message = "You had voted so already; nothing was sent, because a second vote would take the first away."
             return self._gateway.framed(account, {"your_vote": row.toggle, "already": True, "message": message})
@@ -57,7 +57,7 @@ class Votes:
 
     async def _take_back(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
         # Noted as gone before it is sent: should the answer be lost, a second try could vote again.
-        standing = self._note(account, post_id, 0)
+        standing = self._noted.note(account.id, post_id, 0)
         if not standing:
             raise BadCall("No vote on that post was cast through this server, so there is none to take back safely.")
         turned = "The vote had not counted before and stands now"
@@ -99,22 +99,8 @@ class Votes:
             raise Halfway(f"{otherwise}; turning it back brought the same answer.", next="Look at the post.")
         return result
 
-    def _note(self, account: Account, post_id: str, value: int) -> int | None:
-        """Notes a vote for everybody who shares the state file, and tells what was noted until then."""
-        with self._state.transaction(durable=True) as db:
-            where = (account.id, post_id)
-            row = db.execute("SELECT value FROM vote WHERE account=? AND post=?", where).fetchone()
-            db.execute(
-                "INSERT INTO vote VALUES (?,?,?) ON CONFLICT(account, post) DO UPDATE SET value=excluded.value",
-                (*where, value),
-            )
-        return None if row is None else int(row["value"])
-
     def _correct(self, account: Account, post_id: str, noted: int, value: int | None) -> None:
         """Replaces the note of a call that came to nothing, unless another call has noted something since."""
         # The market's answer is what the caller needs to know; an uncorrected note costs a vote, not a wrong one.
-        with contextlib.suppress(StateUnavailable), self._state.transaction(durable=True) as db:
-            db.execute(
-                "UPDATE vote SET value=? WHERE account=? AND post=? AND value=?",
-                (value or 0, account.id, post_id, noted),
-            )
+        with contextlib.suppress(StateUnavailable):
+            self._noted.correct(account.id, post_id, noted, value)
