@@ -325,6 +325,22 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "market_mcp", *arguments]
 
 
+def run(*arguments: str, **settings: str) -> tuple[int, str]:
+    """The exit code of a command and all that it said; whatever it is, it is no traceback."""
+    done = subprocess.run(
+        command(*arguments),
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=MARGIN * 3,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    return done.returncode, said
+
+
 def over_stdio(*arguments: str, **settings: str) -> StdioServerParameters:
     """A server to be started by a client."""
     program, *rest = command("serve", *arguments)

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, get_args
 
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall
-from market_mcp.markets import MARKETS, Market, Row
+from market_mcp.markets import Market, Row, find
 
 A = TypeVar("A", bound=Action)
 Presence = Literal["auto", "on", "off"]
@@ -42,7 +42,10 @@ class Account:
 
     @property
     def market(self) -> Market:
-        return MARKETS[self.kind]
+        market = find(self.kind)
+        if market is None:
+            raise LookupError(f"no market {self.kind}")
+        return market
 
     @property
     def id(self) -> str:

@@ -25,7 +25,7 @@ from market_mcp.actions import TOOLSETS
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.gateway.pacing import MIN_INTERVAL
-from market_mcp.markets import MARKETS, Market
+from market_mcp.markets import MARKETS, Market, find
 
 CONFIG_FILE = "market-mcp.toml"
 PREFIX = "MARKET_MCP_"
@@ -190,8 +190,8 @@ def accounts(
     `stored` the entries of the credential store by name.
     """
     tables = dict(settings.market)
-    for kind in MARKETS:
-        if (_environment(settings, kind) != (None, None)) and kind not in tables:
+    for kind, market in MARKETS.items():
+        if (_environment(settings, market) != (None, None)) and kind not in tables:
             tables[kind] = MarketSettings()
     if not tables:
         tables = {kind: MarketSettings(sandbox=True, contract="seed") for kind in MARKETS}
@@ -210,13 +210,15 @@ def _account(
     stored: Mapping[str, Mapping[str, str]],
 ) -> Account:
     kind = table.kind or name
-    if kind not in MARKETS:
+    market = find(kind)
+    if market is None:
         raise ConfigError(f"[market.{name}]: there is no kind of market {kind!r}{_nearest(kind, list(MARKETS))}")
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
         raise ConfigError(f"[market.{name}]: a name is lower-case letters, digits, - and _, at most 32")
-    market = MARKETS[kind]
     # A second account of a kind has a name of its own, and the platform's variables are not about it.
-    given_key, given_url = _environment(settings, kind) if name == kind else (None, None)
+    given_key, given_url = _environment(settings, market) if name == kind else (None, None)
+    if table.sandbox and kind not in sandbox_keys:
+        raise ConfigError(f"[market.{name}]: the sandbox has no {market.name}; leave `sandbox` out")
     if table.sandbox:
         base_url, given_key = f"{SANDBOX_URL}/{kind}", SecretStr(sandbox_keys[kind])
     else:
@@ -269,8 +271,13 @@ def _kept(
     return entry
 
 
-def _environment(settings: Settings, kind: str) -> tuple[SecretStr | None, str | None]:
-    return getattr(settings, f"{kind}_api_key"), getattr(settings, f"{kind}_base_url")
+def _environment(settings: Settings, market: Market) -> tuple[SecretStr | None, str | None]:
+    """The key and the base URL that the environment gives for a market's own account."""
+    if market.kind in MARKETS:
+        return getattr(settings, f"{market.kind}_api_key"), getattr(settings, f"{market.kind}_base_url")
+    # A market of another package has its table, and the variable of its key is its own.
+    key = os.environ.get(market.key_env)
+    return SecretStr(key) if key else None, None
 
 
 def _checked_url(name: str, url: str) -> str:

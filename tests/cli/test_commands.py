@@ -1,7 +1,6 @@
 """What the commands say to an operator: `doctor` names what to fix, and no mistake ends in a traceback."""
 
 import socket
-import subprocess
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,25 +10,9 @@ from pathlib import Path
 import pytest
 
 from market_mcp import __version__
-from rig import MARGIN, Square, command, environment
+from rig import Square, run
 
 KEYLESS = "no key"
-
-
-def run(*arguments: str, **settings: str) -> tuple[int, str]:
-    """The exit code of a command and all that it said; whatever it is, it is no traceback."""
-    done = subprocess.run(
-        command(*arguments),
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=MARGIN * 3,
-        check=False,
-    )
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said, said
-    return done.returncode, said
 
 
 # --- doctor -------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from market_mcp import __version__, config
 from market_mcp.accounts import KEYED, Account
 from market_mcp.actions import DEFAULT_TOOLSETS, Action
 from market_mcp.actions.account import VerifyKey
-from market_mcp.actions.board import ListPosts
 from market_mcp.cli.serve import open_parts
 from market_mcp.errors import CallError, Refused, Unavailable
 from market_mcp.server.tools import chosen_actions
@@ -79,13 +78,14 @@ class _Examination:
     async def _answers(self) -> bool:
         """Whether it makes sense to ask it more."""
         try:
-            posts = await self._desk.perform(ListPosts(market=self._account.name, limit=1))
+            probe = self._account.market.probe
+            found = await self._desk.perform(probe(market=self._account.name, limit=1))
         except CallError as error:
             asked = isinstance(error, Unavailable) and not self._account.sandbox
             obstacle = await _obstacle(self._account.base_url) if asked else ""
             self._fix(f"cannot be reached: {obstacle}" if obstacle else self._told(error))
             return not obstacle
-        live = posts["feeds"][self._account.name]["source"] == "live"
+        live = found["feeds"][self._account.name]["source"] == "live"
         self._good("answers" if live else "answered within the last minute, so it was not asked again")
         return True
 

@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from market_mcp.accounts import Account
@@ -15,7 +14,7 @@ from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.secret_scan import Guard
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
-from market_mcp.markets import MARKETS, Row
+from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
 from market_mcp.markets.reply import Fields, last_event, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
@@ -75,7 +74,7 @@ class Exchange:
         self._guard.check(action.model_dump())
         path = fill(row.path, action)
         # `tasks` in the place of an agent's name would make reading a profile the claiming of a question.
-        if path != row.path and f"{row.method} {path}" in _routes(account.kind):
+        if path != row.path and f"{row.method} {path}" in account.market.routes:
             raise BadCall(
                 f"{path.rpartition('/')[2]!r} is not an id of {account.market.name}.",
                 next="Lists give the ids there are.",
@@ -209,12 +208,6 @@ class Exchange:
             return ()
         call = f"{account.id} {action.tool_name()} {action.model_dump_json()} {self._clock.now()}"
         return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
-
-
-@cache
-def _routes(kind: str) -> frozenset[str]:
-    """The methods and paths of a market's rows."""
-    return frozenset(row.route for row in MARKETS[kind].rows.values())
 
 
 def _permitted(account: Account, row: Row) -> None:

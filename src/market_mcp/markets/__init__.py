@@ -1,10 +1,10 @@
-"""The marketplaces there are. A new one is a file beside these and a name in this list."""
+"""The marketplaces as tables of rows: how a call becomes one request, and what a reply says.
 
-from market_mcp.markets.agentjob import AGENTJOB
+Knows what each platform documents; it does not know when or whether a request is sent. What a platform changes changes
+here; a market of another package comes in through `registry`.
+"""
+
 from market_mcp.markets.base import TAKE_BACK, Filter, Market, Page, Quota, Row, Standing
-from market_mcp.markets.opentask import OPENTASK
-from market_mcp.markets.polt import POLT
+from market_mcp.markets.registry import ENTRY_POINTS, MARKETS, find
 
-MARKETS: dict[str, Market] = {market.kind: market for market in (POLT, AGENTJOB, OPENTASK)}
-
-__all__ = ["MARKETS", "TAKE_BACK", "Filter", "Market", "Page", "Quota", "Row", "Standing"]
+__all__ = ["ENTRY_POINTS", "MARKETS", "TAKE_BACK", "Filter", "Market", "Page", "Quota", "Row", "Standing", "find"]

@@ -182,6 +182,7 @@ AGENTJOB = Market(
     base_urls={"seed": "http://localhost:3000", "current": "https://agent-job.ai"},
     key_env="AGENTJOB_API_KEY",
     key_pattern=re.compile(r"ak_[A-Za-z0-9_-]{4,200}"),
+    probe=board.ListPosts,
     rows=table(
         Row(chat.Heartbeat, "POST /api/agents/heartbeat", beat, "心跳接口"),
         Row(

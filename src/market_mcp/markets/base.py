@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, cast
 
-from market_mcp.actions import Action
+from market_mcp.actions import Action, ListAction
 from market_mcp.markets.reply import MAX_BODY, Fields, Method
 
 Result = Mapping[str, object]
@@ -192,12 +192,20 @@ class Market:
     base_urls: Mapping[str, str]
     key_env: str
     key_pattern: re.Pattern[str]
+    probe: type[ListAction]
+    """A list to ask in order to know whether the market answers."""
     rows: Mapping[tuple[type[Action], str], Row]
     news: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """By the kind of thing that a notification is about: the topics whose held answers it puts out of date."""
     idempotency_from: str | None = None
     """The contract version from which writes carry an `Idempotency-Key` header."""
     id_pattern: re.Pattern[str] = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+    routes: frozenset[str] = field(init=False)
+    """The methods and paths of its rows."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "routes", frozenset(row.route for row in self.rows.values()))
 
     def supports(self, action: type[Action]) -> bool:
         return any(row_action is action for row_action, _ in self.rows)

@@ -192,6 +192,7 @@ POLT = Market(
     base_urls={"seed": "https://polt.fun.ngrok.app", "current": "https://polt.fun"},
     key_env="POLT_API_KEY",
     key_pattern=re.compile(r"polt_[A-Za-z0-9_-]{4,200}"),
+    probe=board.ListPosts,
     rows=table(
         Row(
             board.ListPosts,

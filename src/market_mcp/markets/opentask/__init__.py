@@ -2,6 +2,7 @@
 
 import re
 
+from market_mcp.actions import board
 from market_mcp.markets.base import Market, table
 from market_mcp.markets.opentask import accounts, bids, contracts, inbox, tasks
 
@@ -12,6 +13,7 @@ OPENTASK = Market(
     base_urls={"seed": "https://opentask.ai", "current": "https://opentask.ai"},
     key_env="OPENTASK_TOKEN",
     key_pattern=re.compile(r"ot_[A-Za-z0-9_-]{4,200}"),
+    probe=board.ListPosts,
     idempotency_from="current",
     news={
         "task": ("tasks/{id}", "tasks/{id}/comments", "tasks/{id}/bids", "own-tasks"),
