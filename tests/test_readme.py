@@ -1,4 +1,4 @@
-"""The README holds what it says: its snippets are files that work, and its names are all there are."""
+"""README and docs hold what they say: their snippets are files that work, and their names are all there are."""
 
 import json
 import os
@@ -26,7 +26,9 @@ from market_mcp.sandbox import KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = ROOT / "examples" / "clients"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+"""What users read: the README and the pages it leads to."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 CHECKOUT = "/path/to/market-mcp"
@@ -96,6 +98,13 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_the_readme_is_of_one_breath_and_leads_to_every_other_page() -> None:
+    first = PAGES[0].read_text(encoding="utf-8")
+    assert len(first.splitlines()) <= 160
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name})" in first
+
+
 def test_every_snippet_of_a_configuration_is_one_of_the_example_files() -> None:
     files = {file.read_text(encoding="utf-8"): file.name for file in CLIENTS.iterdir()}
     snippets = blocks("json") + blocks("toml")
@@ -111,12 +120,15 @@ def test_every_example_file_is_shown_or_linked() -> None:
         assert f"examples/clients/{file.name}" in README or text in README, file.name
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+DOCUMENTS = ["CONTRIBUTING.md", "CHANGELOG.md", *(str(page.relative_to(ROOT)) for page in PAGES)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith("https://"):
-            assert (ROOT / target).exists(), f"{document} links to {target}"
+            assert ((ROOT / document).parent / target).exists(), f"{document} links to {target}"
 
 
 @pytest.mark.parametrize("client", STDIO_CLIENTS)
@@ -301,7 +313,7 @@ def test_every_dependency_has_its_reason() -> None:
         for requirement in extra
     } - {PROJECT["name"]}
 
-    assert {name for row in table("## Dependencies") for name in code(row[0])} == needed
+    assert {name for row in table("## At run time") for name in code(row[0])} == needed
     assert set(code(below)) == extras
 
 
