@@ -1,4 +1,4 @@
-"""A whole server in a test's hand: the pretend markets, a clock, a desk on them, and an MCP client at its tools."""
+"""A whole server in a test's hand: pretend markets, a clock, a dispatcher on them, and an MCP client at its tools."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from market_mcp.sandbox.faults import Dropped
 from market_mcp.sandbox.world import KEYS, World
 from market_mcp.server.app import build_server
 from market_mcp.server.tools import chosen_actions
-from market_mcp.services.dispatcher import Desk, open_desk
+from market_mcp.services.dispatcher import Dispatcher, open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
 
@@ -45,7 +45,7 @@ MARGIN = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request that left a desk: its path without the market's prefix, its body decoded (None: no body)."""
+    """One request that left a dispatcher: its path without the market's prefix, its body decoded (None: no body)."""
 
     market: str
     method: str
@@ -193,7 +193,7 @@ async def waiting(hand: Hand, seconds: int = 50) -> AsyncGenerator[None]:
 class Worker(Hand):
     """A client at a server in this process, and the server's inside."""
 
-    desk: Desk
+    dispatcher: Dispatcher
     wire: Wire
     rig: "Rig"
 
@@ -212,7 +212,7 @@ def sandbox_accounts(kinds: Sequence[str] = tuple(KEYS), keys: Mapping[str, str]
 
 
 @asynccontextmanager
-async def desk_at(
+async def dispatcher_at(
     market: httpx2.AsyncBaseTransport,
     clock: ManualClock,
     state: State,
@@ -223,11 +223,11 @@ async def desk_at(
     store: Path | None = None,
     budget: int = 3,
     passwords: Mapping[str, str] | None = None,
-) -> AsyncGenerator[Desk]:
-    """A desk whose every request goes to `market`; it closes the state, which is its own."""
+) -> AsyncGenerator[Dispatcher]:
+    """A dispatcher whose every request goes to `market`; it closes the state, which is its own."""
     known = Accounts(sandbox_accounts() if accounts is None else accounts)
     try:
-        async with open_desk(
+        async with open_dispatcher(
             known,
             new_client({"all://": market}),
             state,
@@ -237,8 +237,8 @@ async def desk_at(
             interval=60.0,
             budget=budget,
             passwords=passwords or {},
-        ) as desk:
-            yield desk
+        ) as dispatcher:
+            yield dispatcher
     finally:
         state.close()
 
@@ -269,7 +269,7 @@ class Rig:
     ) -> AsyncGenerator[Worker]:
         """A client at a server of its own; servers with one `state` share it as processes do."""
         wire = Wire(market or self.market())
-        async with desk_at(
+        async with dispatcher_at(
             wire,
             self.clock,
             State(self.directory / state),
@@ -279,10 +279,10 @@ class Rig:
             store=self.directory / "credentials.json",
             budget=budget,
             passwords=passwords,
-        ) as desk:
-            server = build_server(desk)
+        ) as dispatcher:
+            server = build_server(dispatcher)
             async with Client(server, mode=self.era) as client:
-                yield Worker(client, desk, wire, self)
+                yield Worker(client, dispatcher, wire, self)
 
     def with_era(self, era: str) -> "Rig":
         return replace(self, era=era)

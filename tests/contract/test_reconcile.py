@@ -38,7 +38,7 @@ from market_mcp.sandbox import agentjob, opentask, polt
 from market_mcp.sandbox.web import Endpoint
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from market_mcp.state.store import State
-from rig import Rig, Sent, desk_at, sandbox_accounts
+from rig import Rig, Sent, dispatcher_at, sandbox_accounts
 from story import ACTIONS, live
 
 Route = tuple[str, str, str]
@@ -292,13 +292,13 @@ async def reached_with(ids: list[str]) -> list[Route]:
         seen.append((market, request.method, f"/{path}"))
         return httpx2.Response(404, json={"error": "Not found"})
 
-    async with desk_at(httpx2.MockTransport(answer), ManualClock(), State(None)) as desk:
+    async with dispatcher_at(httpx2.MockTransport(answer), ManualClock(), State(None)) as dispatcher:
         for native, action in itertools.product(ids, ACTIONS.values()):
-            for account in desk.accounts.supporting(action):
+            for account in dispatcher.accounts.supporting(action):
                 given = arguments(action, account.name, native)
                 if given:
                     with contextlib.suppress(CallError, ValidationError):
-                        await desk.perform(action.model_validate(given))
+                        await dispatcher.perform(action.model_validate(given))
     return seen
 
 
@@ -335,7 +335,9 @@ async def test_a_name_that_a_market_gives_us_leads_to_no_other_route_either(name
         seen.append((market, request.method, f"/{path}"))
         return httpx2.Response(200, content=json.dumps({"valid": True, "agent": {"username": name}, "tasks": []}))
 
-    async with desk_at(httpx2.MockTransport(answer), ManualClock(), State(None), sandbox_accounts(["polt"])) as desk:
-        result = await desk.perform(MyWork())
+    async with dispatcher_at(
+        httpx2.MockTransport(answer), ManualClock(), State(None), sandbox_accounts(["polt"])
+    ) as dispatcher:
+        result = await dispatcher.perform(MyWork())
     assert seen == [("polt", "POST", "/api/auth/verify")]
     assert "polt" in str(result["skipped"])

@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from market_mcp.errors import BadCall
-from market_mcp.gateway.secret_scan import SHORTEST, Guard
+from market_mcp.gateway.secret_scan import SHORTEST, SecretScan
 
 KEY = "polt_S3cr3t-Key/0f+mine"
-GUARD = Guard(lambda: [KEY, "short"])
+GUARD = SecretScan(lambda: [KEY, "short"])
 
 WIDE = {ord(char): ord(char) + 0xFEE0 for char in KEY}
 DRESSES = {
@@ -65,7 +65,7 @@ def test_too_short_a_secret_is_not_looked_for() -> None:
 
 def test_a_secret_that_became_known_later_is_looked_for() -> None:
     known: list[str] = []
-    guard = Guard(lambda: known)
+    guard = SecretScan(lambda: known)
     guard.check(KEY)
     known.append(KEY)
     with pytest.raises(BadCall):

@@ -12,7 +12,7 @@ from market_mcp.sandbox.world import World
 from market_mcp.server.app import build_server
 from market_mcp.server.http import application
 from market_mcp.state.store import State
-from rig import desk_at
+from rig import dispatcher_at
 
 pytestmark = pytest.mark.anyio
 
@@ -27,8 +27,8 @@ HEADERS = {"accept": "application/json, text/event-stream"}
 
 @asynccontextmanager
 async def http_client(world: World, clock: ManualClock, idle: float, most: int) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with desk_at(httpx2.ASGITransport(app=world.app), clock, State(None)) as desk:
-        server = build_server(desk)
+    async with dispatcher_at(httpx2.ASGITransport(app=world.app), clock, State(None)) as dispatcher:
+        server = build_server(dispatcher)
         app = application(server, "http", "127.0.0.1", idle=idle, most=most)
         async with (
             server.session_manager.run(),

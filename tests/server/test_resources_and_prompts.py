@@ -173,7 +173,7 @@ async def test_ids_are_completed_by_those_seen_of_that_kind_on_that_market_the_l
 
 async def test_no_more_ids_are_completed_than_the_protocol_allows(worker: Worker) -> None:
     for number in range(MOST_VALUES + 5):
-        worker.desk.accounts.remember(f"polt:{number:04}", "task")
+        worker.dispatcher.accounts.remember(f"polt:{number:04}", "task")
     found = await completions(worker, "id", "")
     assert len(found.values) == MOST_VALUES
     assert (found.total, found.has_more) == (MOST_VALUES + 5, True)

@@ -15,7 +15,7 @@ from mcp import Client
 from clocks import ManualClock
 from market_mcp.server.app import build_server
 from market_mcp.state.store import State
-from rig import desk_at
+from rig import dispatcher_at
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "tools_list.json"
 COMMAND = "python tests/server/test_snapshot.py"
@@ -24,8 +24,8 @@ COMMAND = "python tests/server/test_snapshot.py"
 async def listed(*toolsets: str) -> list[object]:
     """The tools of a server on the three sandbox markets, as they go over the wire."""
     nowhere = httpx2.MockTransport(lambda _: httpx2.Response(500))
-    async with desk_at(nowhere, ManualClock(), State(None), toolsets=toolsets) as desk:
-        server = build_server(desk)
+    async with dispatcher_at(nowhere, ManualClock(), State(None), toolsets=toolsets) as dispatcher:
+        server = build_server(dispatcher)
         async with Client(server, mode="legacy") as client:
             tools = (await client.list_tools()).tools
     return [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools]

@@ -172,7 +172,7 @@ async def test_a_key_that_was_made_here_is_named_by_the_credential_store(rig: Ri
     keyless = replace(sandbox_accounts(["polt"])[0], key=None)
     async with rig.open([keyless]) as worker:
         await worker.call("register_agent", username="parser_smith", display_name="P", bio="Writes parsers.")
-        (account,) = worker.desk.accounts.all()
+        (account,) = worker.dispatcher.accounts.all()
         assert account.key and account.key_source == "the credential store"
 
 

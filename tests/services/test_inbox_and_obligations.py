@@ -360,7 +360,7 @@ async def test_ids_of_news_and_of_what_is_owed_are_understood_without_their_mark
     async with rig.open() as looks:
         (duty,) = await duties(looks)
         assert (await looks.call("get_task", task_id=duty["id"].partition(":")[2]))["task"]["id"] == bounty
-        assert bounty.partition(":")[2] in looks.desk.accounts.recent("task", "polt")
+        assert bounty.partition(":")[2] in looks.dispatcher.accounts.recent("task", "polt")
     async with rig.open() as hears:
         (item, *_) = await news(hears)
         assert (await hears.call("get_task", task_id=item["id"].partition(":")[2]))["task"]["id"] == item["id"]

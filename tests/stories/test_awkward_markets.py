@@ -14,7 +14,7 @@ from market_mcp.actions.work import ListTasks
 from market_mcp.markets import MARKETS
 from market_mcp.sandbox.world import OTHER_KEYS
 from market_mcp.state.store import State
-from rig import Json, Rig, Worker, desk_at, sandbox_accounts
+from rig import Json, Rig, Worker, dispatcher_at, sandbox_accounts
 
 pytestmark = pytest.mark.anyio
 
@@ -43,10 +43,12 @@ async def test_pages_that_are_smaller_than_asked_for_do_not_end_a_list(there: in
         return {"tasks": tasks[start : start + size]}
 
     found: list[str] = []
-    async with desk_at(market({"/polt/api/tasks": page}), ManualClock(), State(None), [account("polt")]) as desk:
+    async with dispatcher_at(
+        market({"/polt/api/tasks": page}), ManualClock(), State(None), [account("polt")]
+    ) as dispatcher:
         cursor = None
         for _ in range(10):
-            result = await desk.perform(ListTasks(limit=50, cursor=cursor))
+            result = await dispatcher.perform(ListTasks(limit=50, cursor=cursor))
             found += [task["id"] for task in result["tasks"]]
             cursor = result.get("next_cursor")
             if cursor is None:
@@ -57,8 +59,8 @@ async def test_pages_that_are_smaller_than_asked_for_do_not_end_a_list(there: in
 async def test_a_board_that_fits_on_one_short_page_leads_nowhere() -> None:
     posts = [{"id": str(number), "title": f"Post {number}"} for number in range(19)]
     at = market({"/agentjob/api/tasks": lambda _: {"data": posts}})
-    async with desk_at(at, ManualClock(), State(None), [account("agentjob")]) as desk:
-        assert "next_cursor" not in await desk.perform(ListPosts(limit=50))
+    async with dispatcher_at(at, ManualClock(), State(None), [account("agentjob")]) as dispatcher:
+        assert "next_cursor" not in await dispatcher.perform(ListPosts(limit=50))
 
 
 async def test_every_comment_of_a_long_thread_can_be_reached() -> None:
@@ -78,10 +80,10 @@ async def test_every_comment_of_a_long_thread_can_be_reached() -> None:
         }
     )
     read: list[str] = []
-    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
         offset = 0
         for _ in range(20):
-            result = await desk.perform(GetPost(post_id="opentask:t1", replies_offset=offset))
+            result = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=offset))
             read += [reply["id"] for reply in result["post"].get("replies", [])]
             if "next_replies_offset" not in result:
                 break
@@ -99,10 +101,10 @@ async def test_a_thread_that_ends_with_its_page_leads_nowhere_and_past_its_end_i
             "/opentask/api/agent/tasks/t1/comments": lambda _: {"comments": thread, "nextCursor": None},
         }
     )
-    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
-        whole = await desk.perform(GetPost(post_id="opentask:t1"))
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
+        whole = await dispatcher.perform(GetPost(post_id="opentask:t1"))
         assert len(whole["post"]["replies"]) == 3 and "next_replies_offset" not in whole
-        past = await desk.perform(GetPost(post_id="opentask:t1", replies_offset=9))
+        past = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=9))
         assert past["post"]["replies"] == [] and "next_replies_offset" not in past
 
 
@@ -110,8 +112,8 @@ async def test_of_a_profiles_statistics_only_the_documented_ones_are_passed_on()
     stats: Json = {f"injected {number}": number for number in range(30_000)}
     stats |= {"tasksPosted": 3, "averageRating": 4.5, "reviewCount": True, "activeBids": "many"}
     at = market({"/opentask/api/agent/me": lambda _: {"profile": {"id": "p1"}, "stats": stats}})
-    async with desk_at(at, ManualClock(), State(None), [account("opentask")]) as desk:
-        profile = (await desk.perform(GetProfile()))["profile"]
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
+        profile = (await dispatcher.perform(GetProfile()))["profile"]
     assert profile["stats"] == {"tasksPosted": 3, "averageRating": 4.5}
 
 

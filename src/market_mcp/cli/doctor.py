@@ -20,7 +20,7 @@ from market_mcp.actions.account import VerifyKey
 from market_mcp.cli.serve import open_parts
 from market_mcp.errors import CallError, Refused, Unavailable
 from market_mcp.server.tools import chosen_actions
-from market_mcp.services.dispatcher import Desk, answers_chats
+from market_mcp.services.dispatcher import Dispatcher, answers_chats
 
 CONNECTS_WITHIN = 10.0
 """Seconds for a connection that is made to find out why a market cannot be reached."""
@@ -40,9 +40,11 @@ def doctor(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str
     console.print(f"toolsets       {', '.join(settings.toolsets or DEFAULT_TOOLSETS)}")
 
     async def run() -> int:
-        async with open_parts(settings, serving=False) as desk:
-            served = chosen_actions(settings.toolsets, settings.read_only, desk.accounts)
-            return sum([await _Examination(console, desk, account).run(served) for account in desk.accounts.all()])
+        async with open_parts(settings, serving=False) as dispatcher:
+            served = chosen_actions(settings.toolsets, settings.read_only, dispatcher.accounts)
+            return sum(
+                [await _Examination(console, dispatcher, account).run(served) for account in dispatcher.accounts.all()]
+            )
 
     faults = anyio.run(run)
     console.print("[green]Nothing to fix.[/]" if not faults else f"[red]{faults} to fix.[/]")
@@ -52,9 +54,9 @@ def doctor(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str
 class _Examination:
     """Looks how one account fares, and says so."""
 
-    def __init__(self, console: Console, desk: Desk, account: Account) -> None:
+    def __init__(self, console: Console, dispatcher: Dispatcher, account: Account) -> None:
         self._console = console
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._account = account
         self._faults = 0
 
@@ -79,7 +81,7 @@ class _Examination:
         """Whether it makes sense to ask it more."""
         try:
             probe = self._account.market.probe
-            found = await self._desk.perform(probe(market=self._account.name, limit=1))
+            found = await self._dispatcher.perform(probe(market=self._account.name, limit=1))
         except CallError as error:
             asked = isinstance(error, Unavailable) and not self._account.sandbox
             obstacle = await _obstacle(self._account.base_url) if asked else ""
@@ -94,7 +96,7 @@ class _Examination:
             self._note("its document has no call that checks a key; the first write will show")
             return
         try:
-            who = (await self._desk.perform(VerifyKey(market=self._account.name)))["account"]
+            who = (await self._dispatcher.perform(VerifyKey(market=self._account.name)))["account"]
         except CallError as error:
             self._fix(self._told(error))
         else:

@@ -21,7 +21,7 @@ from market_mcp.server.app import build_server
 from market_mcp.server.logs import configure_logs
 from market_mcp.server.stdio import serve_stdio
 from market_mcp.server.tools import chosen_actions
-from market_mcp.services.dispatcher import Desk, open_desk
+from market_mcp.services.dispatcher import Dispatcher, open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
 
@@ -61,9 +61,9 @@ def serve(
 
 
 async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awaitable[None]]) -> None:
-    async with open_parts(settings, serving=True) as desk:
-        configure_logs(lambda: [*desk.accounts.secrets(), *settings.passwords().values()])
-        server = build_server(desk)
+    async with open_parts(settings, serving=True) as dispatcher:
+        configure_logs(lambda: [*dispatcher.accounts.secrets(), *settings.passwords().values()])
+        server = build_server(dispatcher)
         # What is there now stays; from here on there is waste to find.
         gc.freeze()
         gc.enable()
@@ -71,8 +71,8 @@ async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awai
 
 
 @asynccontextmanager
-async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenerator[Desk]:
-    """The desk that these settings describe, with everything it stands on; closed when the block is left.
+async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenerator[Dispatcher]:
+    """The dispatcher that these settings describe, with everything it stands on; closed when the block is left.
 
     One that is not `serving` offers nothing to anybody, and so brings no agent online.
     """
@@ -82,7 +82,7 @@ async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenera
     state = State(settings.state_path)
     try:
         client = new_client(mounts(settings.state_path.parent / "sandbox.db", clock))
-        desk_open = open_desk(
+        opened = open_dispatcher(
             accounts,
             client,
             state,
@@ -93,7 +93,7 @@ async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenera
             budget=settings.poll_budget,
             passwords=settings.passwords(),
         )
-        async with desk_open as desk:
-            yield desk
+        async with opened as dispatcher:
+            yield dispatcher
     finally:
         state.close()

@@ -12,7 +12,7 @@ from market_mcp.actions import Action, ListAction
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
 from market_mcp.gateway.messages import HttpReply, HttpRequest
-from market_mcp.gateway.secret_scan import Guard
+from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
@@ -50,10 +50,10 @@ class _Busy(Exception):
 class Exchange:
     """Sends one request for one row. It knows no gate: who asks too often is not noticed here."""
 
-    def __init__(self, transport: Transport, clock: Clock, guard: Guard) -> None:
+    def __init__(self, transport: Transport, clock: Clock, secret_scan: SecretScan) -> None:
         self._transport = transport
         self._clock = clock
-        self._guard = guard
+        self._secret_scan = secret_scan
 
     def request(
         self,
@@ -71,7 +71,7 @@ class Exchange:
         """
         _permitted(account, row)
         # What the caller wrote, and not the body: a registration's password is put there by us.
-        self._guard.check(action.model_dump())
+        self._secret_scan.check(action.model_dump())
         path = fill(row.path, action)
         # `tasks` in the place of an agent's name would make reading a profile the claiming of a question.
         if path != row.path and f"{row.method} {path}" in account.market.routes:

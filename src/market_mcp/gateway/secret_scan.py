@@ -20,7 +20,7 @@ SHORTEST = 8
 _BETWEEN = re.compile(r"[\W_]+")
 
 
-class Guard:
+class SecretScan:
     """Looks for secrets in what is about to leave; `secrets` gives those known at the time."""
 
     def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The MCP server made of a desk."""
+"""The MCP server made of a dispatcher."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from market_mcp.server.logs import add_log_level
 from market_mcp.server.prompts import add_prompts
 from market_mcp.server.resources import MarketServer
 from market_mcp.server.tools import ActionTool
-from market_mcp.services.dispatcher import Desk
+from market_mcp.services.dispatcher import Dispatcher
 
 ROLES = {
     "list_tasks": "find paid work",
@@ -44,19 +44,19 @@ def instructions(actions: Sequence[type[Action]]) -> str:
     return f"Work on agent marketplaces{': ' + roles if roles else ''}. {RULES}"
 
 
-def build_server(desk: Desk) -> MCPServer:
-    """The server that offers what its desk does."""
-    tools = [_tool(action, desk) for action in desk.offered]
+def build_server(dispatcher: Dispatcher) -> MCPServer:
+    """The server that offers what its dispatcher does."""
+    tools = [_tool(action, dispatcher) for action in dispatcher.offered]
     server = MarketServer(
         "market-mcp",
-        instructions=instructions(desk.offered),
+        instructions=instructions(dispatcher.offered),
         version=__version__,
         tools=tools,
         log_level="WARNING",
     )
     add_log_level(server)
-    server.show_things(desk)
-    add_prompts(server, desk.offered)
+    server.show_things(dispatcher)
+    add_prompts(server, dispatcher.offered)
 
     async def known_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """The SDK takes a wrong prompt name for a crash of ours; it is the caller's mistake, and he can mend it."""
@@ -74,7 +74,7 @@ def build_server(desk: Desk) -> MCPServer:
     return server
 
 
-def _tool(action: type[Action], desk: Desk) -> Tool:
+def _tool(action: type[Action], dispatcher: Dispatcher) -> Tool:
     """The tool of an action; its description sends nobody to a tool that is not offered."""
-    tool = ActionTool.of(action, desk)
-    return tool.model_copy(update={"description": desk.hints.tell(action.purpose())})
+    tool = ActionTool.of(action, dispatcher)
+    return tool.model_copy(update={"description": dispatcher.hints.tell(action.purpose())})

@@ -23,7 +23,7 @@ from market_mcp.actions.board import GetPost
 from market_mcp.actions.contracts import GetContract
 from market_mcp.actions.work import GetTask
 from market_mcp.errors import BadCall, CallError, Refused
-from market_mcp.services.dispatcher import Desk
+from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.text.sanitize import scrub_text
 from market_mcp.text.truncate import compact, fit
 
@@ -38,16 +38,16 @@ _URI = re.compile(r"market://([^/]+)/([a-z]+)/([^/]+)")
 
 
 class MarketServer(MCPServer[Any]):
-    """An MCP server that shows the things at a desk as resources, once it was told of the desk.
+    """An MCP server that shows the things at a dispatcher as resources, once it was told of the dispatcher.
 
     It answers for them itself, since the SDK's own templates make a model of a function each, and that at every start
     costs about as much as all tools together.
     """
 
-    def show_things(self, desk: Desk) -> None:
+    def show_things(self, dispatcher: Dispatcher) -> None:
         """Offers what some configured market can show, with completion of market names and of ids seen lately."""
-        self._desk = desk
-        self._things = {f"{thing.noun}s": thing for thing in THINGS if desk.accounts.supporting(thing)}
+        self._dispatcher = dispatcher
+        self._things = {f"{thing.noun}s": thing for thing in THINGS if dispatcher.accounts.supporting(thing)}
         self.completion()(self._complete)
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
@@ -56,7 +56,9 @@ class MarketServer(MCPServer[Any]):
                 uri_template=_template(kind),
                 name=thing.noun,
                 title=thing.label,
-                description=self._desk.hints.tell(f"{thing.purpose()} As JSON. The same as {thing.tool_name()} gives."),
+                description=self._dispatcher.hints.tell(
+                    f"{thing.purpose()} As JSON. The same as {thing.tool_name()} gives."
+                ),
                 mime_type=JSON,
             )
             for kind, thing in self._things.items()
@@ -65,7 +67,7 @@ class MarketServer(MCPServer[Any]):
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents]:
-        """One thing, read through the desk: by the same gate, scrubbed and bounded as a tool's result is.
+        """One thing, read through the dispatcher: by the same gate, scrubbed and bounded as a tool's result is.
 
         Raises ResourceNotFoundError for what is not there, and ResourceError for what could not be read.
         """
@@ -76,7 +78,7 @@ class MarketServer(MCPServer[Any]):
             raise ResourceNotFoundError(f"There is no such resource; there are: {kinds}.")
         try:
             action = thing.model_validate({f"{thing.noun}_id": f"{match[1]}:{match[3]}"})
-            return [ReadResourceContents(compact(fit(await self._desk.perform(action))), JSON)]
+            return [ReadResourceContents(compact(fit(await self._dispatcher.perform(action))), JSON)]
         except ValidationError:
             raise ResourceNotFoundError(f"That is not the id of a {thing.noun}.") from None
         except CallError as error:
@@ -94,7 +96,7 @@ class MarketServer(MCPServer[Any]):
         thing = next((thing for kind, thing in self._things.items() if _template(kind) == asked), None)
         if thing is None:
             return None
-        accounts = self._desk.accounts
+        accounts = self._dispatcher.accounts
         if argument.name == "market":
             known = [account.name for account in accounts.supporting(thing)]
         else:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import DEFAULT_TOOLSETS, Action, ListAction, actions_of
 from market_mcp.errors import CallError
-from market_mcp.services.dispatcher import Desk
+from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.text.sanitize import scrub
 from market_mcp.text.truncate import MAX_RESULT, compact, fit
 
@@ -41,7 +41,7 @@ class ActionTool(Tool):
     """One action as an MCP tool."""
 
     @classmethod
-    def of(cls, action_type: type[Action], desk: Desk) -> "ActionTool":
+    def of(cls, action_type: type[Action], dispatcher: Dispatcher) -> "ActionTool":
         """The tool of an action, offering what the configured markets can do and nothing else."""
 
         async def body(action: Action, context: Ctx) -> CallToolResult:
@@ -49,7 +49,7 @@ class ActionTool(Tool):
                 await context.report_progress(waited, total, what)
 
             try:
-                return _result(await desk.perform(action, progress))
+                return _result(await dispatcher.perform(action, progress))
             except CallError as error:
                 return _failure(error)
 
@@ -59,7 +59,7 @@ class ActionTool(Tool):
             name=action_type.tool_name(),
             title=action_type.label,
             description=action_type.purpose(),
-            parameters=input_schema(action_type, desk.accounts),
+            parameters=input_schema(action_type, dispatcher.accounts),
             fn_metadata=ActionArguments(
                 arg_model=ArgModelBase, output_schema=output_schema(action_type), action_type=action_type
             ),

@@ -19,16 +19,16 @@ from market_mcp.gateway.exchange import Exchange
 from market_mcp.gateway.pacing import Pacing
 from market_mcp.gateway.pipeline import Gateway, Result
 from market_mcp.gateway.quotas import Quotas
-from market_mcp.gateway.secret_scan import Guard
+from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import Transport
 from market_mcp.services.chats import Chats, Progress
-from market_mcp.services.fan_out import Listing
+from market_mcp.services.fan_out import FanOut
 from market_mcp.services.hints import Hints
-from market_mcp.services.inbox import Changes
+from market_mcp.services.inbox import Inbox
 from market_mcp.services.obligations import Obligations
 from market_mcp.services.presence import Presence
-from market_mcp.services.reads import Reading
-from market_mcp.services.registration import Registrar
+from market_mcp.services.reads import Reads
+from market_mcp.services.registration import Registration
 from market_mcp.services.votes import Votes
 from market_mcp.state.chats import ChatTable, PresenceTable
 from market_mcp.state.credentials import CredentialStore
@@ -45,21 +45,21 @@ async def silent(waited: float, total: float, what: str) -> None:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Dispatcher:
     """Takes every call to the part that performs it; `offered` are the calls that its client can make."""
 
     offered: Sequence[type[Action]]
     hints: Hints
     accounts: Accounts
     gateway: Gateway
-    listing: Listing
-    reading: Reading
+    lists: FanOut
+    reads: Reads
     presence: Presence
     chats: Chats
     votes: Votes
-    registrar: Registrar
+    registration: Registration
     obligations: Obligations
-    changes: Changes
+    inbox: Inbox
     pacing: Pacing
     quotas: Quotas
 
@@ -78,17 +78,17 @@ class Desk:
             case MyWork():
                 return await self.obligations.gather(action)
             case CheckInbox():
-                return await self.changes.check(action)
+                return await self.inbox.check(action)
             case MarkNotificationsRead():
-                return await self.changes.mark_read(action)
+                return await self.inbox.mark_read(action)
             case GetNextTask():
                 return await self.chats.next_chat(action, progress)
             case SubmitResponse():
                 return await self.chats.respond(action)
             case ListAction():
-                return await self.listing.perform(action)
+                return await self.lists.perform(action)
             case _ if action.tier == "read":
-                return await self.reading.perform(action)
+                return await self.reads.perform(action)
             case _:
                 return await self._write(action)
 
@@ -96,7 +96,7 @@ class Desk:
         account, native = self.accounts.resolve(action)
         row = self.gateway.row(account, native)
         if row.secret:
-            return await self.registrar.perform(account, row, native)
+            return await self.registration.perform(account, row, native)
         if row.toggle:
             return await self.votes.cast(account, row, native, str(getattr(native, row.placeholders()[0])))
         if row.beat:
@@ -106,7 +106,7 @@ class Desk:
             named = getattr(native, argument, None)
             handle = result.get(argument) or (named and f"{account.name}:{named}")
             said = result.get("reply_id") or result.get("post_id") or getattr(native, "body", None)
-            result = self.gateway.noted(result, partial(self.changes.watch, account, kind, handle, said))
+            result = self.gateway.noted(result, partial(self.inbox.watch, account, kind, handle, said))
         return result
 
     def _about(self, account: Account) -> Result:
@@ -151,7 +151,7 @@ def answers_chats(offered: Sequence[type[Action]]) -> bool:
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_dispatcher(
     accounts: Accounts,
     client: httpx2.AsyncClient,
     state: State,
@@ -162,8 +162,8 @@ async def open_desk(
     interval: float,
     budget: int,
     passwords: Mapping[str, str],
-) -> AsyncGenerator[Desk]:
-    """A desk that works until the block is left; then its heartbeats have stopped and its client is closed.
+) -> AsyncGenerator[Dispatcher]:
+    """A dispatcher that works until the block is left; then its heartbeats have stopped and its client is closed.
 
     `offered` are the calls that a client can make of it (none: nobody is served). `interval` in seconds and `budget`
     are those of the polling gate; `passwords` what the user gave, by kind of market.
@@ -174,25 +174,25 @@ async def open_desk(
     def secrets() -> list[str]:
         return [*accounts.secrets(), *passwords.values(), *store.secrets()]
 
-    gateway = Gateway(accounts, Exchange(Transport(client), clock, Guard(secrets)), pacing, quotas)
+    gateway = Gateway(accounts, Exchange(Transport(client), clock, SecretScan(secrets)), pacing, quotas)
     presence = Presence(gateway, PresenceTable(state, clock), clock)
     chats = Chats(gateway, presence, ChatTable(state, clock), clock)
     async with client, anyio.create_task_group() as group:
         if answers_chats(offered):
             presence.run_in(group)
-        yield Desk(
+        yield Dispatcher(
             offered=offered,
             hints=Hints(offered),
             accounts=accounts,
             gateway=gateway,
-            listing=Listing(gateway),
-            reading=Reading(gateway),
+            lists=FanOut(gateway),
+            reads=Reads(gateway),
             presence=presence,
             chats=chats,
             votes=Votes(gateway, VoteTable(state)),
-            registrar=Registrar(gateway, store, passwords),
+            registration=Registration(gateway, store, passwords),
             obligations=Obligations(gateway, chats, quotas),
-            changes=Changes(gateway, WatchTable(state, clock)),
+            inbox=Inbox(gateway, WatchTable(state, clock)),
             pacing=pacing,
             quotas=quotas,
         )

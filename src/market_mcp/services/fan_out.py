@@ -33,7 +33,7 @@ from market_mcp.text.sanitize import UNTRUSTED
 TOO_FAR = "its list goes on, but its place there is too long for a cursor; ask this market alone, or narrow the list"
 
 
-class Listing:
+class FanOut:
     """Asks the markets for their pages and makes one list of them."""
 
     def __init__(self, gateway: Gateway) -> None:

@@ -43,7 +43,7 @@ class Known(NamedTuple):
     fact: Fact
 
 
-class Changes:
+class Inbox:
     """Compares facts with those seen before; what was told once, to whoever shares the state, is not told again."""
 
     def __init__(self, gateway: Gateway, watches: WatchTable) -> None:

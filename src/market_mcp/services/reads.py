@@ -15,7 +15,7 @@ from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.truncate import ROOM, beginning, compact, portion
 
 
-class Reading:
+class Reads:
     """Reads one thing, with what joins it."""
 
     def __init__(self, gateway: Gateway) -> None:

@@ -15,7 +15,7 @@ from market_mcp.markets import Row
 from market_mcp.state.credentials import CredentialStore, Entries
 
 
-class Registrar:
+class Registration:
     """Performs the calls whose replies hold a secret."""
 
     def __init__(self, gateway: Gateway, store: CredentialStore, passwords: Mapping[str, str]) -> None:

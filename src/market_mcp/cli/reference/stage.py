@@ -17,7 +17,7 @@ from market_mcp.errors import MarketMcpError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.gateway.transport import new_client
 from market_mcp.server.app import build_server
-from market_mcp.services.dispatcher import open_desk
+from market_mcp.services.dispatcher import open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
 
@@ -135,7 +135,7 @@ async def open_stage(
     client = new_client({f"all://{SANDBOX_URL.removeprefix('http://')}": markets})
     state = State(None)
     try:
-        desk_open = open_desk(
+        opened = open_dispatcher(
             Accounts(accounts),
             client,
             state,
@@ -146,8 +146,8 @@ async def open_stage(
             budget=3,
             passwords=passwords,
         )
-        async with desk_open as desk:
-            server = build_server(desk)
+        async with opened as dispatcher:
+            server = build_server(dispatcher)
             async with Client(server) as caller:
                 yield Stage(caller, client, accounts, clock)
     finally:
