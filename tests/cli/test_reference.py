@@ -130,7 +130,7 @@ def test_every_tool_stands_in_its_toolset_with_purpose_tier_hints_and_arguments(
 def test_every_row_stands_below_its_tool_with_what_it_asks_for(reference: str) -> None:
     for market in MARKETS.values():
         for row in market.rows.values():
-            tool = row.action.toolset and row.action.tool_name()
+            tool = row.action.offered and row.action.tool_name()
             text = section(reference, f"### {tool}" if tool else "## Calls without a tool of their own")
             (line,) = [
                 line

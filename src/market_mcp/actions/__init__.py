@@ -1,82 +1,34 @@
-"""Every call there is. The order is the order of `tools/list`."""
+"""Every call there is, as a frozen, typed value that says all about itself.
 
-from collections.abc import Collection
+Knows names, arguments, limits, words for a model and examples; it does not know which market takes a call, or how. A
+tool's arguments and its toolset change here, in the module of its toolset.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from types import ModuleType
 
 from market_mcp.actions import account, bidding, board, chat, contracts, hiring, inbox, profiles, work
 from market_mcp.actions.base import Action, ListAction, Tier
 
+
+def _declared(module: ModuleType) -> Iterator[type[Action]]:
+    """The tools that a module declares, in its order."""
+    values: Mapping[str, object] = vars(module)
+    for value in values.values():
+        if (
+            isinstance(value, type)
+            and issubclass(value, Action)
+            and value.offered
+            and value.__module__ == module.__name__
+        ):
+            yield value
+
+
 TOOLSETS: dict[str, tuple[type[Action], ...]] = {
-    "board": (
-        board.ListPosts,
-        board.GetPost,
-        board.CreatePost,
-        board.AddReply,
-        board.UpvotePost,
-        board.DownvotePost,
-        board.WithdrawVote,
-    ),
-    "work": (
-        work.ListTasks,
-        work.GetTask,
-        work.CommitTask,
-        work.AbandonTask,
-        work.SubmitWork,
-        work.MyWork,
-    ),
-    "bidding": (
-        bidding.PlaceBid,
-        bidding.ListBids,
-        bidding.GetBid,
-        bidding.WithdrawBid,
-        bidding.ListCounterOffers,
-        bidding.RespondToCounterOffer,
-    ),
-    "contracts": (
-        contracts.ListContracts,
-        contracts.GetContract,
-        contracts.ListSubmissions,
-        contracts.LeaveReview,
-        contracts.ListMessages,
-        contracts.SendMessage,
-    ),
-    "chat": (chat.GetNextTask, chat.SubmitResponse),
-    "inbox": (inbox.CheckInbox, inbox.MarkNotificationsRead, inbox.ListMarkets),
-    "hiring": (
-        hiring.CreateTask,
-        hiring.UpdateTask,
-        hiring.ListMyTasks,
-        hiring.ListTaskBids,
-        hiring.RejectBid,
-        hiring.CreateCounterOffer,
-        hiring.WithdrawCounterOffer,
-        hiring.HireBidder,
-        hiring.DecideSubmission,
-    ),
-    "profiles": (
-        profiles.GetProfile,
-        profiles.UpdateProfile,
-        profiles.ListContributions,
-        profiles.GetLeaderboard,
-        profiles.ListAgents,
-        profiles.ListReviews,
-    ),
-    "account": (
-        account.RegisterAgent,
-        account.Login,
-        account.VerifyKey,
-        account.ListTokens,
-        account.CreateToken,
-        account.RevokeToken,
-        account.ListKeys,
-        account.AddKey,
-        account.RemoveKey,
-        account.ListPayoutMethods,
-        account.AddPayoutMethod,
-        account.UpdatePayoutMethod,
-        account.RemovePayoutMethod,
-    ),
+    module.__name__.rpartition(".")[2]: tuple(_declared(module))
+    for module in (board, work, bidding, contracts, chat, inbox, hiring, profiles, account)
 }
-"""The toolsets and the tools that are at home in each."""
+"""The toolsets, each named like its module, and the tools that are at home there, in the order of `tools/list`."""
 
 BESIDES: dict[str, tuple[type[Action], ...]] = {"hiring": (bidding.GetBid, profiles.GetProfile)}
 """What a toolset offers besides its own, because one cannot do without: who hires reads a bid and its bidder first."""

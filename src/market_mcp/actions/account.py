@@ -14,7 +14,6 @@ class RegisterAgent(Action):
     """Open an account on a market. The key, and a password made up for it, go to the credential store; you get the
     name under which they stand there."""
 
-    toolset = "account"
     label = "Register"
     tier = "account"
     idempotent = False
@@ -32,7 +31,6 @@ class RegisterAgent(Action):
 class Login(Action):
     """Get a new OpenTask token for an account whose password is in the credential store or in OPENTASK_PASSWORD."""
 
-    toolset = "account"
     label = "Log in"
     tier = "account"
     idempotent = False
@@ -47,7 +45,6 @@ class Login(Action):
 class VerifyKey(Action):
     """Check that the configured key is accepted, and tell what it allows."""
 
-    toolset = "account"
     label = "Check the key"
     noun = "account"
     example = {"market": "polt"}
@@ -58,7 +55,6 @@ class VerifyKey(Action):
 class ListTokens(ListAction):
     """List your OpenTask tokens: names and scopes, never values."""
 
-    toolset = "account"
     label = "List tokens"
     noun = "tokens"
 
@@ -66,7 +62,6 @@ class ListTokens(ListAction):
 class CreateToken(Action):
     """Make a further OpenTask token. Its value goes to the credential store; you get the name."""
 
-    toolset = "account"
     label = "Create a token"
     tier = "account"
     idempotent = False
@@ -80,7 +75,6 @@ class CreateToken(Action):
 class RevokeToken(Action):
     """Revoke an OpenTask token; one cannot revoke itself."""
 
-    toolset = "account"
     label = "Revoke a token"
     tier = "account"
     destructive = True
@@ -92,7 +86,6 @@ class RevokeToken(Action):
 class ListKeys(ListAction):
     """List the public keys on your OpenTask profile."""
 
-    toolset = "account"
     label = "List public keys"
     noun = "keys"
 
@@ -100,7 +93,6 @@ class ListKeys(ListAction):
 class AddKey(Action):
     """Put a PUBLIC key on your OpenTask profile, for others to verify you by. Never a private one."""
 
-    toolset = "account"
     label = "Add a public key"
     tier = "account"
     idempotent = False
@@ -114,7 +106,6 @@ class AddKey(Action):
 class RemoveKey(Action):
     """Take a public key off your OpenTask profile."""
 
-    toolset = "account"
     label = "Remove a public key"
     tier = "account"
     destructive = True
@@ -126,7 +117,6 @@ class RemoveKey(Action):
 class ListPayoutMethods(ListAction):
     """List where you are paid: denominations, networks, addresses."""
 
-    toolset = "account"
     label = "List payout methods"
     noun = "payout_methods"
 
@@ -134,7 +124,6 @@ class ListPayoutMethods(ListAction):
 class AddPayoutMethod(Action):
     """Add where you are paid on OpenTask. Check every character of the address with the user: payments go there."""
 
-    toolset = "account"
     label = "Add a payout method"
     tier = "account"
     idempotent = False
@@ -151,7 +140,6 @@ class AddPayoutMethod(Action):
 class UpdatePayoutMethod(UpdateAction):
     """Change a payout method, or switch it off."""
 
-    toolset = "account"
     label = "Change a payout method"
     tier = "account"
     destructive = True
@@ -169,7 +157,6 @@ class UpdatePayoutMethod(UpdateAction):
 class RemovePayoutMethod(Action):
     """Remove a payout method."""
 
-    toolset = "account"
     label = "Remove a payout method"
     tier = "account"
     destructive = True

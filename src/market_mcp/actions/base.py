@@ -36,8 +36,8 @@ class Action(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
-    toolset: ClassVar[str] = ""
-    """The toolset it is offered in; empty for what is no tool but asked by one."""
+    offered: ClassVar[bool] = True
+    """Whether it is a tool, of the toolset named like its module, or is only asked by one."""
     label: ClassVar[str]
     """The tool's name for people."""
     tier: ClassVar[Tier] = "read"

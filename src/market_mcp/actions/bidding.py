@@ -16,7 +16,6 @@ class PlaceBid(Action):
     """Offer to do an OpenTask task; read it with get_task first. If hired, a contract binds you to price and time. One
     active bid a task."""
 
-    toolset = "bidding"
     label = "Place a bid"
     tier = "bind"
     idempotent = False
@@ -36,7 +35,6 @@ class PlaceBid(Action):
 class ListBids(ListAction):
     """List the bids you placed and what became of them; an accepted one names its contract."""
 
-    toolset = "bidding"
     label = "List your bids"
     noun = "bids"
     example = {"status": "active"}
@@ -48,7 +46,6 @@ class ListBids(ListAction):
 class GetBid(Action):
     """Read one bid: yours, or one on your task."""
 
-    toolset = "bidding"
     label = "Read a bid"
     noun = "bid"
     example = {"bid_id": f"opentask:{ID}"}
@@ -59,7 +56,6 @@ class GetBid(Action):
 class WithdrawBid(Action):
     """Take back your active bid."""
 
-    toolset = "bidding"
     label = "Withdraw a bid"
     tier = "bind"
     destructive = True
@@ -71,7 +67,6 @@ class WithdrawBid(Action):
 class ListCounterOffers(ListAction):
     """List the counter-offers made on a bid."""
 
-    toolset = "bidding"
     label = "List counter-offers"
     noun = "counter_offers"
     example = {"bid_id": f"opentask:{ID}"}
@@ -82,7 +77,6 @@ class ListCounterOffers(ListAction):
 class RespondToCounterOffer(Action):
     """Accept or reject a counter-offer on your bid. Accepting changes your bid to its terms."""
 
-    toolset = "bidding"
     label = "Answer a counter-offer"
     tier = "bind"
     example = {"bid_id": f"opentask:{ID}", "counter_offer_id": f"opentask:{ID}", "decision": "accept"}

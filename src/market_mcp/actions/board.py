@@ -11,7 +11,6 @@ class ListPosts(ListAction):
     """List posts: POLT projects, AgentJob posts, OpenTask tasks under discussion. For paid work use list_tasks. A
     market is asked at most once a minute; in between you get the held page and its age."""
 
-    toolset = "board"
     label = "List posts"
     noun = "posts"
     example = {"limit": 5}
@@ -27,7 +26,6 @@ class ListPosts(ListAction):
 class GetPost(Action):
     """Read one post in full with its replies. Do so before you answer or vote."""
 
-    toolset = "board"
     label = "Read a post"
     noun = "post"
     example = {"post_id": f"agentjob:{ID}"}
@@ -41,7 +39,6 @@ class CreatePost(Action):
     """Publish a post on AgentJob's task square: an offer, a question, a request; at most 3 in 24 hours. Brings you
     online for 2 minutes. To offer paid work on OpenTask use create_task."""
 
-    toolset = "board"
     label = "Publish a post"
     tier = "speak"
     idempotent = False
@@ -58,7 +55,6 @@ class CreatePost(Action):
 class AddReply(Action):
     """Answer a post in public. Read it with get_post first; say a thing once."""
 
-    toolset = "board"
     label = "Reply to a post"
     tier = "speak"
     idempotent = False
@@ -71,7 +67,6 @@ class AddReply(Action):
 class UpvotePost(Action):
     """Vote for a POLT project (idea or voting phase) or an AgentJob post. Voting twice leaves one vote."""
 
-    toolset = "board"
     label = "Upvote a post"
     tier = "speak"
     example = {"post_id": f"polt:{ID}"}
@@ -82,7 +77,6 @@ class UpvotePost(Action):
 class DownvotePost(Action):
     """Vote against a POLT project (idea or voting phase). Voting twice leaves one vote."""
 
-    toolset = "board"
     label = "Downvote a post"
     tier = "speak"
     example = {"post_id": f"polt:{ID}"}
@@ -93,7 +87,6 @@ class DownvotePost(Action):
 class WithdrawVote(Action):
     """Take back the vote you cast on a POLT project through this server."""
 
-    toolset = "board"
     label = "Withdraw a vote"
     tier = "speak"
     destructive = True

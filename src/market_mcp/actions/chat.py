@@ -15,7 +15,6 @@ class GetNextTask(Action):
     the last one. A claimed question MUST be answered with submit_response by `answer_by` (5 minutes) or counts against
     you; unanswered ones come back first. Call it only when ready to answer."""
 
-    toolset = "chat"
     label = "Wait for a paid chat"
     tier = "bind"
     idempotent = False
@@ -31,7 +30,6 @@ class GetNextTask(Action):
 class SubmitResponse(Action):
     """Answer a question claimed with get_next_task, in Markdown, before its `answer_by`."""
 
-    toolset = "chat"
     label = "Answer a paid chat"
     tier = "bind"
     idempotent = False
@@ -44,6 +42,7 @@ class SubmitResponse(Action):
 class Heartbeat(Action):
     """Tell a market that the agent is online. Not a tool: presence is kept for the agent, never by accident."""
 
+    offered = False
     label = "Heartbeat"
 
     market: str

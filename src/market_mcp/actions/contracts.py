@@ -10,7 +10,6 @@ from market_mcp.actions.base import ID, Action, Handle, ListAction, Offset
 class ListContracts(ListAction):
     """List your contracts, as seller (you deliver) or buyer (you decide)."""
 
-    toolset = "contracts"
     label = "List contracts"
     noun = "contracts"
     example = {"role": "seller"}
@@ -21,7 +20,6 @@ class ListContracts(ListAction):
 class GetContract(Action):
     """Read one contract: terms, status, payment instructions, submissions."""
 
-    toolset = "contracts"
     label = "Read a contract"
     noun = "contract"
     example = {"contract_id": f"opentask:{ID}"}
@@ -33,7 +31,6 @@ class GetContract(Action):
 class ListSubmissions(ListAction):
     """List what was handed in on a contract, with the buyer's decisions."""
 
-    toolset = "contracts"
     label = "List submissions"
     noun = "submissions"
     example = {"contract_id": f"opentask:{ID}"}
@@ -44,7 +41,6 @@ class ListSubmissions(ListAction):
 class LeaveReview(Action):
     """Rate the other party after a contract was accepted; once."""
 
-    toolset = "contracts"
     label = "Leave a review"
     tier = "speak"
     idempotent = False
@@ -63,7 +59,6 @@ def _one_thread(bid_id: str | None, contract_id: str | None) -> None:
 class ListMessages(ListAction):
     """Read the private messages of a bid or of a contract."""
 
-    toolset = "contracts"
     label = "List messages"
     noun = "messages"
     example = {"contract_id": f"opentask:{ID}"}
@@ -83,7 +78,6 @@ class ListMessages(ListAction):
 class SendMessage(Action):
     """Write to the other party of a bid or of a contract."""
 
-    toolset = "contracts"
     label = "Send a message"
     tier = "speak"
     idempotent = False

@@ -17,7 +17,6 @@ Deadline = Annotated[str | None, Field(max_length=40, description="ISO time.")]
 class CreateTask(Action):
     """Post paid work on OpenTask for others to bid on."""
 
-    toolset = "hiring"
     label = "Post a task"
     tier = "bind"
     idempotent = False
@@ -44,7 +43,6 @@ class CreateTask(Action):
 class UpdateTask(UpdateAction):
     """Change a task you posted, or cancel it."""
 
-    toolset = "hiring"
     label = "Change a task"
     tier = "bind"
     destructive = True
@@ -66,7 +64,6 @@ class UpdateTask(UpdateAction):
 class ListMyTasks(ListAction):
     """List the tasks you posted, with bid counts."""
 
-    toolset = "hiring"
     label = "List your tasks"
     noun = "tasks"
 
@@ -74,7 +71,6 @@ class ListMyTasks(ListAction):
 class ListTaskBids(ListAction):
     """List the bids on a task you posted."""
 
-    toolset = "hiring"
     label = "List bids on a task"
     noun = "bids"
     example = {"task_id": f"opentask:{ID}"}
@@ -85,7 +81,6 @@ class ListTaskBids(ListAction):
 class RejectBid(Action):
     """Turn down an active bid on your task."""
 
-    toolset = "hiring"
     label = "Reject a bid"
     tier = "bind"
     destructive = True
@@ -98,7 +93,6 @@ class RejectBid(Action):
 class CreateCounterOffer(Action):
     """Propose other terms to a bidder; one pending per bid."""
 
-    toolset = "hiring"
     label = "Make a counter-offer"
     tier = "bind"
     idempotent = False
@@ -114,7 +108,6 @@ class CreateCounterOffer(Action):
 class WithdrawCounterOffer(Action):
     """Take back your pending counter-offer."""
 
-    toolset = "hiring"
     label = "Withdraw a counter-offer"
     tier = "bind"
     destructive = True
@@ -128,7 +121,6 @@ class HireBidder(Action):
     """Accept a bid: a contract is made, the other bids are rejected, the task closes. Payment happens outside the
     platform, to the seller's payout method."""
 
-    toolset = "hiring"
     label = "Hire a bidder"
     tier = "bind"
     idempotent = False
@@ -147,7 +139,6 @@ class HireBidder(Action):
 class DecideSubmission(Action):
     """Accept delivered work, which ends the contract, or reject it with a reason, so that the seller can resubmit."""
 
-    toolset = "hiring"
     label = "Decide on a submission"
     tier = "bind"
     idempotent = False

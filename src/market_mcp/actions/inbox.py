@@ -11,7 +11,6 @@ class CheckInbox(Action):
     """Tell what changed on all markets since you last looked: notifications, answers to your posts, reviews of your
     work, new tasks. Start a session with it. What it told to any client with this key and state is not told again."""
 
-    toolset = "inbox"
     label = "What changed"
     noun = "changes"
     composed = True
@@ -22,7 +21,6 @@ class CheckInbox(Action):
 class MarkNotificationsRead(Action):
     """Mark one OpenTask notification as read, or without an id all those that check_inbox told."""
 
-    toolset = "inbox"
     label = "Mark notifications read"
     tier = "speak"
     example = {}
@@ -35,7 +33,6 @@ class ListMarkets(Action):
     """List the markets you can use: live or sandbox, what each supports, limits left, presence, and when a feed may be
     asked again. Sends nothing."""
 
-    toolset = "inbox"
     label = "List markets"
     noun = "markets"
     composed = True
@@ -44,6 +41,7 @@ class ListMarkets(Action):
 class CountUnread(Action):
     """How many notifications are unread. Not a tool of its own: check_inbox asks it first."""
 
+    offered = False
     label = "Unread notifications"
     asked_by = "check_inbox"
     noun = "unread"
@@ -54,6 +52,7 @@ class CountUnread(Action):
 class ListNotifications(ListAction):
     """The notifications themselves. Not a tool of its own: check_inbox asks it when there are any."""
 
+    offered = False
     label = "Notifications"
     asked_by = "check_inbox"
     noun = "notifications"

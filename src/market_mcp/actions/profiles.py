@@ -13,7 +13,6 @@ ProfileId = Annotated[str | None, Field(max_length=200, description="Yours when 
 class GetProfile(Action):
     """Read an agent's profile: yours with its statistics, or another's."""
 
-    toolset = "profiles"
     label = "Read a profile"
     noun = "profile"
     example = {"profile_id": "polt:openpolt"}
@@ -28,7 +27,6 @@ class GetProfile(Action):
 class UpdateProfile(UpdateAction):
     """Change your profile; what is left out stays."""
 
-    toolset = "profiles"
     label = "Change your profile"
     tier = "speak"
     example = {"bio": "I write parsers and their tests.", "market": "polt"}
@@ -44,7 +42,6 @@ class UpdateProfile(UpdateAction):
 class ListContributions(ListAction):
     """List the POLT tasks an agent completed, with rewards."""
 
-    toolset = "profiles"
     label = "List contributions"
     noun = "tasks"
     example = {"profile_id": "polt:openpolt"}
@@ -55,7 +52,6 @@ class ListContributions(ListAction):
 class GetLeaderboard(ListAction):
     """List POLT's top contributors."""
 
-    toolset = "profiles"
     label = "Leaderboard"
     noun = "agents"
     example = {"limit": 10}
@@ -64,7 +60,6 @@ class GetLeaderboard(ListAction):
 class ListAgents(ListAction):
     """List AgentJob's agents with skills and prices."""
 
-    toolset = "profiles"
     label = "List agents"
     noun = "agents"
     example = {"online": True}
@@ -76,7 +71,6 @@ class ListAgents(ListAction):
 class ListReviews(ListAction):
     """List OpenTask reviews about a profile, or of a contract."""
 
-    toolset = "profiles"
     label = "List reviews"
     noun = "reviews"
     example = {"profile_id": f"opentask:{ID}"}

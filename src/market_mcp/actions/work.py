@@ -12,7 +12,6 @@ class ListTasks(ListAction):
     """List paid work as one list: POLT bounties to commit to, OpenTask tasks to bid on. Pay is a decimal and a
     currency, never converted. A market is asked at most once a minute."""
 
-    toolset = "work"
     label = "List paid work"
     noun = "tasks"
     example = {"query": "test", "limit": 5}
@@ -36,7 +35,6 @@ class ListTasks(ListAction):
 class GetTask(Action):
     """Read one task in full: description, pay, deadline, status, and what became of submissions."""
 
-    toolset = "work"
     label = "Read a task"
     noun = "task"
     example = {"task_id": f"opentask:{ID}"}
@@ -49,7 +47,6 @@ class CommitTask(Action):
     """Take a POLT task: it is locked to you and you owe the work by its deadline. At most 3 at once. OpenTask tasks are
     won by place_bid."""
 
-    toolset = "work"
     label = "Commit to a task"
     tier = "bind"
     example = {"task_id": f"polt:{ID}"}
@@ -60,7 +57,6 @@ class CommitTask(Action):
 class AbandonTask(Action):
     """Give back a POLT task you committed to and have not submitted."""
 
-    toolset = "work"
     label = "Abandon a task"
     tier = "bind"
     destructive = True
@@ -73,7 +69,6 @@ class SubmitWork(Action):
     """Hand in finished work for review: for a POLT task you committed to (its task id) or an OpenTask contract you
     deliver (its contract id; deliverable_url required). To answer a chat use submit_response."""
 
-    toolset = "work"
     label = "Submit work"
     tier = "bind"
     idempotent = False
@@ -94,7 +89,6 @@ class MyWork(Action):
     counter-offers, contracts to deliver or decide, claimed chats and their seconds left. `feed` is that of its oldest
     part."""
 
-    toolset = "work"
     label = "What you owe"
     noun = "work"
     composed = True
@@ -105,6 +99,7 @@ class MyWork(Action):
 class CommittedTasks(Action):
     """The tasks an agent has committed to. Not a tool of its own: my_work asks it."""
 
+    offered = False
     label = "Committed tasks"
     asked_by = "my_work"
     noun = "tasks"
@@ -115,6 +110,7 @@ class CommittedTasks(Action):
 class RecentTasks(Action):
     """The newest available tasks. Not a tool of its own: check_inbox asks it."""
 
+    offered = False
     label = "Recent tasks"
     asked_by = "check_inbox"
     noun = "tasks"

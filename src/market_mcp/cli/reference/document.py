@@ -181,7 +181,7 @@ def _json(value: object) -> str:
 def _rows_without_a_tool() -> Iterator[str]:
     for market in MARKETS.values():
         for row in market.rows.values():
-            if not row.action.toolset:
+            if not row.action.offered:
                 yield f"{rows.told(market, row)} {row.action.purpose()}"
 
 
