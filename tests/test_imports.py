@@ -201,3 +201,18 @@ def test_only_the_gateway_sends_and_only_the_state_and_the_gate_know_sql() -> No
             assert "transaction(" not in text and ".execute(" not in text, (
                 f"{module} speaks SQL, which belongs in state/"
             )
+
+
+PACKAGES = sorted({_top(module) for module in FILES if (PACKAGE / _top(module) / "__init__.py").exists()} - {""})
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_says_in_its_docstring_what_it_is_for(package: str) -> None:
+    said = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert len(said.splitlines()) >= 3, (
+        f"{package}/__init__.py: say what it knows, must not know, and what changes there"
+    )
+
+
+def test_the_packages_are_few_enough_to_be_kept_in_mind() -> None:
+    assert len(PACKAGES) <= 9

@@ -1,4 +1,8 @@
-"""The command line. What a command needs is imported by the command: a server that starts pays for nothing else."""
+"""The command line, a file a command.
+
+Knows flags, what is printed and exit codes; it does not know how anything is done. What a command needs is imported by
+the command, so that a server that starts pays for nothing else. A command or a flag changes here.
+"""
 
 import gc
 import os

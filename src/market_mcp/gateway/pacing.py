@@ -253,7 +253,7 @@ class Pacing:
     def _close(self, ask: int, answer: str | None, failure: str, hold: float) -> None:
         """Writes down how an asking ended. A later answer than this one stays."""
         with self._state.transaction() as db:
-            # The request reached the market at some time between being claimed and now: now is the safe one.
+            # When exactly the request reached the market is not known. Counting from now never polls too early.
             self._stamp(db, ask)
             db.execute("UPDATE ask SET open=0, failure=?, hold=? WHERE id=?", (None if answer else failure, hold, ask))
             if answer is not None:

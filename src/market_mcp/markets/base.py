@@ -61,8 +61,8 @@ class Filter(NamedTuple):
 class Paging:
     """How a market pages a list: by page number (`page`) or by an opaque cursor (`cursor`).
 
-    `limit` is how many items are asked for at once. `full` is, by page number, how many a market gives at least as long
-    as it has more: fewer than `limit` where its document does not promise so many.
+    `limit` is how many items are asked for at once. `full` is for page numbers: a page of at least that many items may
+    be followed by another. It is below `limit` where the market may give fewer items than it is asked for.
     """
 
     param: Literal["page", "cursor"]
@@ -128,7 +128,7 @@ class Row:
     reads: bool = False
     """Whether a POST changes nothing."""
     claims: bool = False
-    """Whether a GET takes something from the market, so that a lost answer is no harmless one."""
+    """Whether a GET hands the caller something to work on; if its answer is lost, so is that."""
     takes: frozenset[str] | None = None
     """The arguments that the market knows, where it does not know all."""
     needs: tuple[str, ...] = ()

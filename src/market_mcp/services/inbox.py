@@ -51,9 +51,10 @@ class Inbox:
         self._watches = watches
 
     def watch(self, account: Account, kind: str, handle: object, said: object = None) -> None:
-        """Remembers a post or task, so that later changes to it are told, but not what one `said` there oneself.
+        """Watches a post or task from now on: check_inbox then tells its changes.
 
-        That is an id, or the words of a reply where the market tells no id.
+        `said` is what the agent itself wrote there, which is no news: the id of its reply, or the text of it where the
+        market gives no id.
         """
         if not isinstance(handle, str):
             return
@@ -125,7 +126,7 @@ class Inbox:
         self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
 
     async def _posts(self, look: Look, account: Account) -> Brought[Fact]:
-        """What others answered: to an own post all of it, to another's what came after one's own first reply."""
+        """Replies of others: to the agent's own post all of them, to another's post those after its own first reply."""
 
         async def fact(handle: str) -> list[Fact]:
             post = await self._look_at(look, account, "post", handle, GetPost(post_id=handle.partition(":")[2]))
@@ -189,8 +190,8 @@ class Inbox:
     ) -> tuple[list[tuple[Account, News]], int]:
         """The facts that differ from those seen before, as many as there is room for, and how many more there are.
 
-        Seen from now on are those that are told. Of the parts that are whole, what has not been listed for long is
-        forgotten: only there is it known what still is.
+        The facts that are told count as seen from now on. `whole` names the parts that were read completely; only there
+        does a missing fact mean that it is gone, so only there are old facts forgotten.
         """
         news: list[tuple[Account, News]] = []
         room, left = ROOM, 0

@@ -118,7 +118,7 @@ class Obligations:
         return Brought(duties, "Only the newest were looked at; list_contracts has all." if page["next"] else "")
 
     async def _up_to_date(self, look: Look, account: Account) -> Result:
-        """The contracts: asked for anew where they were asked for before a bid of which one is known to have come."""
+        """The contracts. They are asked for again when a bid was accepted after they were read last."""
         contracts, held = await look.dated(account, ListContracts())
         with contextlib.suppress(CallError):
             bids, seen = await look.dated(account, ListBids())

@@ -103,7 +103,7 @@ class Look:
         return answer, held
 
     def oldest(self) -> Held | None:
-        """The oldest answer read; it says of all if one of them is out of date, or could not be renewed."""
+        """The oldest answer that was read. It is marked stale, or has a note, if any of the answers is or has."""
         if not self._held:
             return None
         note = next((held.note for held in self._held if held.note), "")

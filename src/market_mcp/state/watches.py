@@ -8,8 +8,7 @@ from market_mcp.clock import Clock
 from market_mcp.state.store import State
 
 KEPT = 30 * 24 * 3600.0
-"""Seconds for which it is remembered that a thing was told, from when it was listed last: what stayed away for so long
-does not come back."""
+"""Seconds after which a told fact is forgotten. They count from the last time that the market listed it."""
 
 
 class WatchTable:

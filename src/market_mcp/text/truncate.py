@@ -75,8 +75,8 @@ def portion(found: Mapping[str, Any], offset: int, room: int = ROOM) -> tuple[di
 def fit(result: dict[str, Any], limit: int = MAX_RESULT) -> dict[str, Any]:
     """The result in at most `limit` characters: its longest texts cut, as little as is needed, or else parts left out.
 
-    What was cut says so. What leads on, such as `next_cursor`, is no text to cut, and goes where it would lead past
-    what is left out.
+    A text that was cut says so. Fields that lead on, such as `next_cursor`, are never cut. They are dropped when whole
+    parts are left out, since following them would skip those parts.
     """
     if len(compact(result)) <= limit:
         return result
