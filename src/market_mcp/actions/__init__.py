@@ -1,6 +1,6 @@
 """Every call there is, as a frozen, typed value that says all about itself.
 
-Knows names, arguments, limits, words for a model and examples; it does not know which market takes a call, or how. A
+Knows names, arguments, limits, words for a model and examples; it does not know how a market takes a call. A
 tool's arguments and its toolset change here, in the module of its toolset.
 """
 

@@ -20,54 +20,16 @@ class Quotas:
     def admit(self, account: Account, row: Row, action: Action) -> None:
         """Raises TooSoon or BadCall where a limit of the market has no room for this call."""
         if row.quota is not None:
-            self.check(account, row.quota)
+            self._check(account, row.quota)
         if row.standing is not None:
-            self.check_standing(account, row.standing, str(getattr(action, row.standing.subject)))
+            self._check_standing(account, row.standing, str(getattr(action, row.standing.subject)))
 
     def count(self, account: Account, row: Row, action: Action) -> None:
         """Counts a call that took effect, or may have. Raises StateUnavailable."""
         if row.quota is not None:
-            self.spend(account, row.quota)
+            self._spend(account, row.quota)
         if row.standing is not None:
-            self.stand(account, row.standing, str(getattr(action, row.standing.subject)))
-
-    def check(self, account: Account, quota: Quota) -> None:
-        """Raises TooSoon when the quota is used up, with the time when the next call is free."""
-        ages = self._ages(account, quota)
-        if len(ages) >= quota.calls:
-            raise TooSoon(
-                f"{account.market.name} allows {quota.calls} {quota.name} in {_span(quota.seconds)}; all are used.",
-                retry_after_seconds=quota.seconds - sorted(ages)[quota.calls - 1],
-            )
-
-    def spend(self, account: Account, quota: Quota) -> None:
-        """Counts one call."""
-        with self._state.transaction() as db:
-            db.execute("INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, *stamp(self._clock)))
-
-    def check_standing(self, account: Account, standing: Standing, subject: str) -> None:
-        """Raises BadCall when there is no room for one more, or when this one is held already."""
-        held = self._held(account, standing.name)
-        if standing.takes and len(held) >= standing.most:
-            if subject in held:
-                raise BadCall(
-                    f"That is one of the {len(held)} {standing.name} you have already.",
-                    next="Go on with it; nothing more is needed to take it. my_work shows what you owe.",
-                )
-            raise BadCall(
-                f"{account.market.name} allows {standing.most} {standing.name} at once, and you have {len(held)}.",
-                next="End one first: hand it in or give it back. my_work looks at the market and counts them anew.",
-            )
-
-    def stand(self, account: Account, standing: Standing, subject: str) -> None:
-        """Notes that a thing was added or ended."""
-        with self._state.transaction() as db:
-            if standing.takes:
-                row = (account.id, standing.name, subject)
-                db.execute("INSERT OR IGNORE INTO standing VALUES (?,?,?)", row)
-            else:
-                where = (account.id, standing.name, subject)
-                db.execute("DELETE FROM standing WHERE account=? AND quota=? AND subject=?", where)
+            self._stand(account, row.standing, str(getattr(action, row.standing.subject)))
 
     def recount(self, account: Account, name: str, subjects: Iterable[str]) -> None:
         """Replaces what was counted here by what the market says."""
@@ -84,6 +46,44 @@ class Quotas:
         left = {quota.name: quota.calls - len(self._ages(account, quota)) for quota in sorted(calls)}
         left |= {name: most - len(self._held(account, name)) for name, most in sorted(things)}
         return {name: max(0, count) for name, count in left.items()}
+
+    def _check(self, account: Account, quota: Quota) -> None:
+        """Raises TooSoon when the quota is used up, with the time when the next call is free."""
+        ages = self._ages(account, quota)
+        if len(ages) >= quota.calls:
+            raise TooSoon(
+                f"{account.market.name} allows {quota.calls} {quota.name} in {_span(quota.seconds)}; all are used.",
+                retry_after_seconds=quota.seconds - sorted(ages)[quota.calls - 1],
+            )
+
+    def _spend(self, account: Account, quota: Quota) -> None:
+        """Counts one call."""
+        with self._state.transaction() as db:
+            db.execute("INSERT INTO spent VALUES (?,?,?,?,?)", (account.id, quota.name, *stamp(self._clock)))
+
+    def _check_standing(self, account: Account, standing: Standing, subject: str) -> None:
+        """Raises BadCall when there is no room for one more, or when this one is held already."""
+        held = self._held(account, standing.name)
+        if standing.takes and len(held) >= standing.most:
+            if subject in held:
+                raise BadCall(
+                    f"That is one of the {len(held)} {standing.name} you have already.",
+                    next="Go on with it; nothing more is needed to take it. my_work shows what you owe.",
+                )
+            raise BadCall(
+                f"{account.market.name} allows {standing.most} {standing.name} at once, and you have {len(held)}.",
+                next="End one first: hand it in or give it back. my_work looks at the market and counts them anew.",
+            )
+
+    def _stand(self, account: Account, standing: Standing, subject: str) -> None:
+        """Notes that a thing was added or ended."""
+        with self._state.transaction() as db:
+            if standing.takes:
+                row = (account.id, standing.name, subject)
+                db.execute("INSERT OR IGNORE INTO standing VALUES (?,?,?)", row)
+            else:
+                where = (account.id, standing.name, subject)
+                db.execute("DELETE FROM standing WHERE account=? AND quota=? AND subject=?", where)
 
     def _held(self, account: Account, name: str) -> list[str]:
         with self._state.transaction() as db:

@@ -13,7 +13,7 @@ from market_mcp.errors import CallError
 from market_mcp.markets import MARKETS
 
 MAKE = "market-mcp tools --output"
-"""The command that prints it."""
+"""The command that writes it to the file named behind it."""
 
 TITLE = f"""\
 # Tools
