@@ -38,7 +38,9 @@ def fourth_market() -> Generator[str]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            bids.append({"id": "b1", "job": "j1", "title": "Paint a fence", "price": body["price"], "state": "active"})
+            bids.append({"id": "b1", "job": "j1", "title": "Paint a fence", "price": body["price"], "state": "open"})
+            if self.path == "/jobs/j1/sealed-bids":
+                bids[-1]["state"] = "sealed"
             self.answer(201, bids[-1])
 
         def answer(self, status: int, content: Json) -> None:
@@ -61,9 +63,9 @@ def fourth_market() -> Generator[str]:
         server.server_close()
 
 
-def configured(directory: Path, address: str) -> tuple[str, ...]:
+def configured(directory: Path, address: str, setting: str = "") -> tuple[str, ...]:
     file = directory / "settings.toml"
-    file.write_text(f'[market.fourth]\nbase_url = "{address}"\n')
+    file.write_text(f'[market.fourth]\nbase_url = "{address}"\n{setting}\n')
     return ("--config", str(file), "--state", str(directory / "state.db"))
 
 
@@ -97,6 +99,28 @@ def test_doctor_finds_nothing_to_fix_on_such_a_market(tmp_path: Path) -> None:
     with fourth_market() as address:
         code, found = run("doctor", *configured(tmp_path, address), **ENVIRONMENT)
     assert code == 0 and "The Fourth" in found and "answers" in found
+
+
+@pytest.mark.anyio
+async def test_a_setting_that_such_a_market_declares_chooses_its_rows(tmp_path: Path) -> None:
+    with fourth_market() as address:
+        server = over_stdio(*configured(tmp_path, address, 'bids = "sealed"'), **ENVIRONMENT)
+        async with Client(server) as client:
+            placed = await Hand(client).call("place_bid", task_id="fourth:j1", price="38 USD")
+    assert placed["bid"]["status"] == "sealed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ('bids = "loud"', "market.fourth.bids: must be one of open, sealed"),
+        ("bids = 7", "market.fourth.bids: must be one of open, sealed"),
+        ('bid = "open"', "market.fourth.bid: there is no such setting; did you mean 'bids'?"),
+    ],
+)
+def test_a_setting_that_it_does_not_declare_is_refused_at_start(tmp_path: Path, setting: str, wrong: str) -> None:
+    code, found = run("doctor", *configured(tmp_path, "https://fourth.example", setting), **ENVIRONMENT)
+    assert code == 2 and wrong in found
 
 
 def test_a_kind_that_nobody_brings_is_explained(tmp_path: Path) -> None:

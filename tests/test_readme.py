@@ -14,7 +14,6 @@ import pytest
 import typer
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
-from pydantic import AliasChoices
 
 from market_mcp import config
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
@@ -254,14 +253,10 @@ def test_every_program_of_the_commands_is_installed_by_the_project() -> None:
 
 def variables() -> set[str]:
     """The environment variables that the settings are read from."""
-    names = {"MARKET_MCP_CONFIG"}
-    for name, field in config.Settings.model_fields.items():
-        alias = field.validation_alias
-        assert not isinstance(alias, AliasChoices)
-        # `market` is the tables of the file: nobody writes those in a variable.
-        if name != "market":
-            names.add(str(alias) if alias else f"MARKET_MCP_{name.upper()}")
-    return names
+    # `market` is the tables of the file: nobody writes those in a variable.
+    ours = {f"MARKET_MCP_{name.upper()}" for name in config.Settings.model_fields if name != "market"}
+    theirs = {name for m in MARKETS.values() for name in (m.key_env, m.base_url_env, m.password_env) if name}
+    return {"MARKET_MCP_CONFIG", *ours, *theirs}
 
 
 def test_every_environment_variable_is_documented_and_every_documented_one_exists() -> None:
@@ -281,9 +276,10 @@ def test_the_flags_of_the_settings_are_those_of_serve() -> None:
 
 def test_every_setting_of_an_account_is_in_the_example_of_a_configuration_file() -> None:
     text = (CLIENTS / "market-mcp.toml").read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|or )([a-z_]+) = ", text, re.MULTILINE)) & config.MarketSettings.model_fields.keys()
+    named = set(re.findall(r"(?:^|or )([a-z_]+) = ", text, re.MULTILINE))
+    options = {option for market in MARKETS.values() for option in market.options}
 
-    assert named == config.MarketSettings.model_fields.keys()
+    assert named - config.Settings.model_fields.keys() == config.MarketSettings.model_fields.keys() | options
 
 
 def test_the_tools_at_a_glance_are_the_tools() -> None:

@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, TypeVar, get_args
 
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall
-from market_mcp.markets import Market, Row, find
+from market_mcp.markets import Market, Online, Row, Variants, find
 
 A = TypeVar("A", bound=Action)
 Presence = Literal["auto", "on", "off"]
@@ -35,7 +35,7 @@ class Account:
     sandbox: bool = False
     presence: Presence = "auto"
     contract: Contract = "seed"
-    variants: Mapping[str, str] = field(default_factory=dict[str, str])
+    variants: Variants = field(default_factory=dict[str, str])
     scopes: frozenset[str] | None = None
     denied: frozenset[str] = frozenset()
     key_from: str = ""
@@ -46,6 +46,13 @@ class Account:
         if market is None:
             raise LookupError(f"no market {self.kind}")
         return market
+
+    @property
+    def online(self) -> Online:
+        """How being online works there. Raises LookupError where it means nothing."""
+        if self.market.online is None:
+            raise LookupError(f"{self.market.name} knows nobody as online")
+        return self.market.online
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -25,7 +25,7 @@ from market_mcp.actions import TOOLSETS
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.gateway.pacing import MIN_INTERVAL
-from market_mcp.markets import MARKETS, Market, find
+from market_mcp.markets import MARKETS, Market, Variants, find
 
 CONFIG_FILE = "market-mcp.toml"
 PREFIX = "MARKET_MCP_"
@@ -39,11 +39,11 @@ class MarketSettings(BaseModel):
     `kind` is the marketplace (by default the table's name) and `base_url` where it answers. The key is `api_key`, or
     the one in the credential store under the name `credential`, or else that of the platform's environment variable.
     `scopes` are what the key allows, where you know it. `sandbox` makes it the embedded one. `contract` is the version
-    of the platform's interface, `presence` when to be online (AgentJob); `upvote = "rest"` votes on AgentJob by the
-    inferred REST route in place of the MCP tool.
+    of the platform's interface, `presence` when to be online, where a market knows that. What else there is, the market
+    declares as its `options`.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
 
     kind: str | None = None
     credential: str | None = None
@@ -53,7 +53,6 @@ class MarketSettings(BaseModel):
     contract: Contract = "current"
     presence: Presence = "auto"
     scopes: tuple[str, ...] | None = None
-    upvote: Literal["mcp", "rest"] = "mcp"
 
 
 class Settings(BaseSettings):
@@ -72,14 +71,6 @@ class Settings(BaseSettings):
     market: dict[str, MarketSettings] = Field(
         default_factory=dict[str, MarketSettings], description="Accounts, one `[market.NAME]` table each."
     )
-
-    polt_api_key: SecretStr | None = Field(None, validation_alias="POLT_API_KEY")
-    polt_base_url: str | None = Field(None, validation_alias="POLT_BASE_URL")
-    agentjob_api_key: SecretStr | None = Field(None, validation_alias="AGENTJOB_API_KEY")
-    agentjob_base_url: str | None = Field(None, validation_alias="AGENTJOB_BASE_URL")
-    opentask_api_key: SecretStr | None = Field(None, validation_alias="OPENTASK_TOKEN")
-    opentask_base_url: str | None = Field(None, validation_alias="OPENTASK_BASE_URL")
-    opentask_password: SecretStr | None = Field(None, validation_alias="OPENTASK_PASSWORD")
 
     @field_validator("markets", "toolsets", mode="before")
     @classmethod
@@ -126,8 +117,10 @@ class Settings(BaseSettings):
 
     def passwords(self) -> dict[str, str]:
         """The passwords that the user gave, by kind of market."""
-        given = self.opentask_password
-        return {} if given is None else {"opentask": given.get_secret_value()}
+        kinds = [*MARKETS, *(table.kind or name for name, table in self.market.items())]
+        markets = [market for kind in dict.fromkeys(kinds) if (market := find(kind)) is not None]
+        given = {market.kind: os.environ.get(market.password_env) for market in markets if market.password_env}
+        return {kind: password for kind, password in given.items() if password}
 
     @property
     def state_path(self) -> Path:
@@ -172,6 +165,7 @@ def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    strange += [wrong for name, table in settings.market.items() for wrong in _options(name, table)[1]]
     if strange:
         raise ConfigError(f"these settings cannot be used: {'; '.join(strange)}")
     with_key = any(table.api_key is not None for table in settings.market.values())
@@ -191,11 +185,11 @@ def accounts(
     """
     tables = dict(settings.market)
     for kind, market in MARKETS.items():
-        if (_environment(settings, market) != (None, None)) and kind not in tables:
+        if (_environment(market) != (None, None)) and kind not in tables:
             tables[kind] = MarketSettings()
     if not tables:
         tables = {kind: MarketSettings(sandbox=True, contract="seed") for kind in MARKETS}
-    found = [_account(settings, name, table, sandbox_keys, stored) for name, table in tables.items()]
+    found = [_account(name, table, sandbox_keys, stored) for name, table in tables.items()]
     for name in settings.markets:
         if name not in tables:
             raise ConfigError(f"there is no market {name!r}{_nearest(name, list(tables))}")
@@ -203,7 +197,6 @@ def accounts(
 
 
 def _account(
-    settings: Settings,
     name: str,
     table: MarketSettings,
     sandbox_keys: Mapping[str, str],
@@ -216,7 +209,7 @@ def _account(
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
         raise ConfigError(f"[market.{name}]: a name is lower-case letters, digits, - and _, at most 32")
     # A second account of a kind has a name of its own, and the platform's variables are not about it.
-    given_key, given_url = _environment(settings, market) if name == kind else (None, None)
+    given_key, given_url = _environment(market) if name == kind else (None, None)
     if table.sandbox and kind not in sandbox_keys:
         raise ConfigError(f"[market.{name}]: the sandbox has no {market.name}; leave `sandbox` out")
     if table.sandbox:
@@ -242,7 +235,7 @@ def _account(
         sandbox=table.sandbox,
         presence=table.presence,
         contract="seed" if table.sandbox else table.contract,
-        variants={"upvote_post": "rest"} if table.upvote == "rest" else {},
+        variants=_options(name, table)[0],
         scopes=frozenset(scopes) or None,
         key_from=source,
     )
@@ -271,13 +264,29 @@ def _kept(
     return entry
 
 
-def _environment(settings: Settings, market: Market) -> tuple[SecretStr | None, str | None]:
+def _environment(market: Market) -> tuple[SecretStr | None, str | None]:
     """The key and the base URL that the environment gives for a market's own account."""
-    if market.kind in MARKETS:
-        return getattr(settings, f"{market.kind}_api_key"), getattr(settings, f"{market.kind}_base_url")
-    # A market of another package has its table, and the variable of its key is its own.
     key = os.environ.get(market.key_env)
-    return SecretStr(key) if key else None, None
+    return SecretStr(key) if key else None, os.environ.get(market.base_url_env) or None
+
+
+def _options(name: str, table: MarketSettings) -> tuple[Variants, list[str]]:
+    """The rows that a table's further settings choose, and what is wrong with these."""
+    market = find(table.kind or name)
+    if market is None:
+        return {}, []
+    variants: dict[str, str] = {}
+    wrong: list[str] = []
+    for option, value in (table.model_extra or {}).items():
+        place, values = f"market.{name}.{option}", market.options.get(option)
+        if values is None:
+            known = [*MarketSettings.model_fields, *market.options]
+            wrong.append(f"{place}: there is no such setting{_nearest(option, known)}")
+        elif value not in list(values):
+            wrong.append(f"{place}: must be one of {', '.join(values)}")
+        else:
+            variants |= values[value]
+    return variants, wrong
 
 
 def _checked_url(name: str, url: str) -> str:
@@ -312,8 +321,7 @@ def _is_unknown(variable: str) -> bool:
 
 def _variables() -> list[str]:
     """The variables with our prefix that there are."""
-    fields = Settings.model_fields.items()
-    return [f"{PREFIX}{name.upper()}" for name, field in fields if field.validation_alias is None] + [f"{PREFIX}CONFIG"]
+    return [*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), f"{PREFIX}CONFIG"]
 
 
 def _strange(variable: str) -> str:
@@ -331,8 +339,7 @@ def _explained(detail: Mapping[str, Any]) -> str:
     place = [str(part) for part in detail["loc"]]
     if detail["type"] != "extra_forbidden":
         return f"{'.'.join(place)}: {detail['msg']}"
-    known = MarketSettings.model_fields if place[0] == "market" and len(place) == 3 else Settings.model_fields
-    return f"{'.'.join(place)}: there is no such setting{_nearest(place[-1], list(known))}"
+    return f"{'.'.join(place)}: there is no such setting{_nearest(place[-1], list(Settings.model_fields))}"
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ ROWS = {
     (market.kind, row.route)
     for market in MARKETS.values()
     for listed in market.rows.values()
-    for row in (listed, *listed.also, *([listed.before] if listed.before else []))
+    for row in (listed, *listed.also.values(), *([listed.request.before] if listed.request.before else []))
 }
 
 
@@ -144,7 +144,9 @@ def test_every_row_stands_below_its_tool_with_what_it_asks_for(reference: str) -
             assert ("**inferred**: " + row.inferred in line) if row.inferred else ("inferred" not in line)
             assert not row.scope or f"scope `{row.scope}`" in line
             assert not row.topic or row.writes or f"paced as `{row.topic}`" in line
-            assert routes(line) >= {part.route for part in (*row.also, *([row.before] if row.before else []))}
+            assert routes(line) >= {
+                part.route for part in (*row.also.values(), *([row.request.before] if row.request.before else []))
+            }
 
 
 def test_no_other_request_is_said_to_be_made(reference: str) -> None:

@@ -64,8 +64,9 @@ def rows() -> Iterator[tuple[Route, Row]]:
     """Every row of every market, those inside others included."""
     for kind, market in markets.MARKETS.items():
         for row in market.rows.values():
-            inner = (row.before,) if row.before is not None else ()
-            for one in (row, *row.also, *inner):
+            before = row.request.before
+            inner = (before,) if before is not None else ()
+            for one in (row, *row.also.values(), *inner):
                 yield (kind, one.method, plain(one.path)), one
 
 

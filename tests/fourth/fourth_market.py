@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping
 
 from market_mcp.actions import bidding, inbox, work
-from market_mcp.markets.base import Filter, Market, Paging, Row, sends, table
+from market_mcp.markets.base import Market
 from market_mcp.markets.domain import Bid, Notification, Task, pay, present
+from market_mcp.markets.duties import Duties, Step
+from market_mcp.markets.news import News
 from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Filter, Limits, Listing, Paging, Request, Row, sends, table
 
 
 def job(f: Fields) -> Task:
@@ -45,6 +48,9 @@ FOURTH = Market(
     key_env="FOURTH_KEY",
     key_pattern=re.compile(r"four_[a-z0-9]{4,}"),
     probe=work.ListTasks,
+    duties=(Duties("bids", bidding.ListBids, bidding.GetBid, {"open": Step("wait for an answer to your bid")}),),
+    news=News(unread=inbox.CountUnread, notifications=inbox.ListNotifications),
+    options={"bids": {"open": {}, "sealed": {"place_bid": "sealed"}}},
     rows=table(
         Row(
             work.ListTasks,
@@ -52,9 +58,7 @@ FOURTH = Market(
             job,
             "Jobs",
             auth=False,
-            items="jobs",
-            paging=Paging("cursor"),
-            filters={"query": Filter("q")},
+            listing=Listing("jobs", Paging("cursor"), filters={"query": Filter("q")}),
             topic="jobs",
         ),
         Row(
@@ -62,12 +66,42 @@ FOURTH = Market(
             "POST /jobs/{task_id}/bids",
             placed,
             "Bids",
-            body=sends(price="price"),
-            takes=frozenset({"task_id", "price"}),
+            request=Request(body=sends(price="price")),
             clears=("bids",),
+            limits=Limits(takes=frozenset({"task_id", "price"})),
         ),
-        Row(bidding.ListBids, "GET /bids", bid, "Bids", items="bids", paging=Paging("cursor"), topic="bids"),
-        Row(inbox.CountUnread, "GET /news/count", unread, "News", topic="unread"),
-        Row(inbox.ListNotifications, "GET /news", news, "News", items="news", topic="news"),
+        Row(
+            bidding.PlaceBid,
+            "POST /jobs/{task_id}/sealed-bids",
+            placed,
+            "Bids",
+            variant="sealed",
+            request=Request(body=sends(price="price")),
+            clears=("bids",),
+            limits=Limits(takes=frozenset({"task_id", "price"})),
+        ),
+        Row(
+            bidding.ListBids,
+            "GET /bids",
+            bid,
+            "Bids",
+            listing=Listing("bids", Paging("cursor")),
+            topic="bids",
+        ),
+        Row(
+            inbox.CountUnread,
+            "GET /news/count",
+            unread,
+            "News",
+            topic="unread",
+        ),
+        Row(
+            inbox.ListNotifications,
+            "GET /news",
+            news,
+            "News",
+            listing=Listing("news"),
+            topic="news",
+        ),
     ),
 )

@@ -12,8 +12,8 @@ from market_mcp.actions import TOOLSETS
 from market_mcp.actions.hiring import HireBidder
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import OTHER_KEYS
-from market_mcp.services.dispatcher import NOBODY_ANSWERS
 from market_mcp.services.hints import NO_TOOL
+from market_mcp.services.overview import NOBODY_ANSWERS
 from rig import Json, Rig, Worker, of, sandbox_accounts, times
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from market_mcp.actions.board import ListPosts
 from market_mcp.actions.work import ListTasks
 from market_mcp.errors import BadCall
 from market_mcp.markets import MARKETS, Row
-from market_mcp.markets.filters import upstream_query
+from market_mcp.markets.filters import local_of, upstream_query
 from market_mcp.services.merging import (
     EXCERPT,
     FILTERS,
@@ -327,7 +327,7 @@ def test_every_filter_that_a_row_leaves_to_us_is_known_here() -> None:
         for action in (ListTasks, ListPosts):
             found = market.row(action, [])
             if found is not None:
-                assert found.local - {"sort"} <= set(FILTERS)
+                assert local_of(found) - {"sort"} <= set(FILTERS)
 
 
 def test_a_filter_that_neither_the_market_nor_we_can_answer_is_named() -> None:

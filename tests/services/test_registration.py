@@ -75,7 +75,7 @@ async def test_the_password_of_a_registration_logs_in_later(both: Worker, file: 
 
 async def test_without_a_password_nothing_is_sent_and_the_user_is_to_be_asked(both: Worker) -> None:
     refusal = await both.refused("login", email="sandbox_agent@example.com")
-    assert "OPENTASK_PASSWORD" in refusal.text and "never pass a password" in refusal.text
+    assert "OPENTASK_PASSWORD" in refusal.text and "never pass one as an argument" in refusal.text
     assert both.wire.sent == []
 
 

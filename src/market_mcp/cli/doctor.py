@@ -20,7 +20,8 @@ from market_mcp.actions.account import VerifyKey
 from market_mcp.cli.serve import open_parts
 from market_mcp.errors import CallError, Refused, Unavailable
 from market_mcp.server.tools import chosen_actions
-from market_mcp.services.dispatcher import Dispatcher, answers_chats
+from market_mcp.services.dispatcher import Dispatcher
+from market_mcp.services.overview import answers_chats
 
 CONNECTS_WITHIN = 10.0
 """Seconds for a connection that is made to find out why a market cannot be reached."""

@@ -25,7 +25,7 @@ from market_mcp.sandbox.world import KEYS, World
 SEED = 20260302
 """Of the ids in the examples."""
 
-PASSWORDS = {"opentask": "only-for-the-examples"}
+PASSWORDS = {market.kind: "only-for-the-examples" for market in MARKETS.values() if market.password_env}
 """With which the examples register and log in, by kind of market."""
 
 DIFFERENCES = 30

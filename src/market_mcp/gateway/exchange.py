@@ -3,7 +3,6 @@
 import email.utils
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
-from market_mcp.markets.reply import Fields, last_event, parse_json
+from market_mcp.markets.reply import MAX_BODY, Fields, last_event, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 READ_TIMEOUT = 10.0
@@ -79,7 +78,7 @@ class Exchange:
                 f"{path.rpartition('/')[2]!r} is not an id of {account.market.name}.",
                 next="Lists give the ids there are.",
             )
-        query = dict(row.query(action))
+        query = dict(row.request.query(action))
         if isinstance(action, ListAction):
             query |= upstream_query(row, action)
         query |= _page(row, cursor)
@@ -87,11 +86,11 @@ class Exchange:
             method=row.method,
             path=path,
             query=tuple((name, str(value)) for name, value in query.items()),
-            body=_body(row, action, seen),
+            body=row.request.body(action, seen) if row.request.body else None,
             auth=row.auth,
-            headers=row.headers + self._idempotency(account, row, action),
+            headers=row.request.headers + self._idempotency(account, row, action),
             timeout=within,
-            max_body=row.max_body,
+            max_body=row.listing.max_body if row.listing else MAX_BODY,
         )
 
     async def send(self, account: Account, row: Row, request: HttpRequest) -> bytes:
@@ -121,14 +120,11 @@ class Exchange:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
         try:
             fields = Fields.of(parse_json(body), account.name)
-            if row.items is None:
-                return scrub(row.decode(fields))
-            page = row.page(fields, cursor)
-            return scrub(page._asdict())
+            return scrub(row.read(fields, cursor))
         except MalformedReply as error:
             text = f"{account.market.name} answered with something unreadable: {scrub_text(str(error))}."
             lost = _lost(row, text)
-            if row.claims:
+            if row.effect.claims:
                 # It may be owed all the same, and there is no second look at it.
                 said = scrub_text(body.decode(errors="replace"))[:SHOWN]
                 lost.next = (
@@ -139,7 +135,7 @@ class Exchange:
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises Unsendable, NotSent or NoAnswer."""
-        if account.sandbox or row.items is not None:
+        if account.sandbox or row.listing is not None:
             return await self._transport.send(account, request)
         try:
             return await self._try(account, row, request)
@@ -149,7 +145,7 @@ class Exchange:
     async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """One try. Raises _Busy where the same read may succeed a moment later."""
         reply = await self._transport.send(account, request)
-        if reply.status in PASSING and row.method == "GET" and not row.claims:
+        if reply.status in PASSING and row.method == "GET" and not row.effect.claims:
             pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
             if pause is None or pause <= LONGEST_PAUSE:
                 raise _Busy(reply, pause)
@@ -239,23 +235,18 @@ def _worth_a_try(error: Exception) -> bool | float:
 def _page(row: Row, cursor: str | None) -> dict[str, object]:
     """Which page is asked for."""
     query: dict[str, object] = {}
-    if row.paging is not None:
-        query["limit"] = row.paging.limit
-        if row.paging.param == "page":
+    paging = row.listing.paging if row.listing else None
+    if paging is not None:
+        query["limit"] = paging.limit
+        if paging.param == "page":
             query["page"] = cursor or "1"
         elif cursor is not None:
             query["cursor"] = cursor
     return query
 
 
-def _body(row: Row, action: Action, seen: object) -> Mapping[str, object] | None:
-    if row.body_with is not None:
-        return row.body_with(action, seen)
-    return None if row.body is None else row.body(action)
-
-
 def _lost(row: Row, text: str) -> CallError:
-    if row.claims:
+    if row.effect.claims:
         return OutcomeUnknown(text, next="A question may have been claimed and lost; call again for the next one.")
     if not row.writes:
         return Unavailable(text, next="Try again in a minute.")

@@ -11,10 +11,9 @@ from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
 from market_mcp.gateway.pacing import Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.markets import Row
+from market_mcp.markets.domain import Result
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.times import iso
-
-Result = dict[str, Any]
 
 
 class Gateway:
@@ -53,8 +52,8 @@ class Gateway:
         """
         self._check(account, row, action)
         self._quotas.admit(account, row, action)
-        if row.before is not None:
-            seen = self._shown(account, row.before, action)
+        if row.request.before is not None:
+            seen = self._shown(account, row.request.before, action)
         request = self._exchange.request(account, row, action, within=within or WRITE_TIMEOUT, seen=seen)
         with self._marking_failures(account, row, action):
             body = await self._exchange.send(account, row, request)
@@ -129,13 +128,13 @@ class Gateway:
     def _check(self, account: Account, row: Row, action: Action) -> None:
         """This market's demands on the arguments, before anything leaves. Raises BadCall."""
         given = {n for n in type(action).model_fields if n != "market" and getattr(action, n) is not None}
-        if row.takes is not None and (unknown := given - row.takes):
+        if row.limits.takes is not None and (unknown := given - row.limits.takes):
             raise BadCall(f"{account.market.name} does not know {', '.join(sorted(unknown))}.")
-        for name in (*row.needs, *row.placeholders()):
+        for name in (*row.limits.needs, *row.placeholders()):
             if getattr(action, name) is None:
                 source = type(action).sources.get(name, "")
                 raise BadCall(f"{account.market.name} needs `{name}` for this.", next=source)
-        for name, limit in row.max_length.items():
+        for name, limit in row.limits.max_length.items():
             length = len(str(getattr(action, name) or ""))
             if length > limit:
                 raise BadCall(f"`{name}` has {length} characters; {account.market.name} takes at most {limit}.")

@@ -19,17 +19,17 @@ class Quotas:
 
     def admit(self, account: Account, row: Row, action: Action) -> None:
         """Raises TooSoon or BadCall where a limit of the market has no room for this call."""
-        if row.quota is not None:
-            self._check(account, row.quota)
-        if row.standing is not None:
-            self._check_standing(account, row.standing, str(getattr(action, row.standing.subject)))
+        if row.limits.quota is not None:
+            self._check(account, row.limits.quota)
+        if row.limits.standing is not None:
+            self._check_standing(account, row.limits.standing, str(getattr(action, row.limits.standing.subject)))
 
     def count(self, account: Account, row: Row, action: Action) -> None:
         """Counts a call that took effect, or may have. Raises StateUnavailable."""
-        if row.quota is not None:
-            self._spend(account, row.quota)
-        if row.standing is not None:
-            self._stand(account, row.standing, str(getattr(action, row.standing.subject)))
+        if row.limits.quota is not None:
+            self._spend(account, row.limits.quota)
+        if row.limits.standing is not None:
+            self._stand(account, row.limits.standing, str(getattr(action, row.limits.standing.subject)))
 
     def recount(self, account: Account, name: str, subjects: Iterable[str]) -> None:
         """Replaces what was counted here by what the market says."""
@@ -40,9 +40,9 @@ class Quotas:
 
     def left(self, account: Account) -> dict[str, int]:
         """How many calls or things each of the market's quotas has left."""
-        rows = account.market.rows.values()
-        calls = {row.quota for row in rows if row.quota is not None}
-        things = {(row.standing.name, row.standing.most) for row in rows if row.standing is not None}
+        limits = [row.limits for row in account.market.rows.values()]
+        calls = {limit.quota for limit in limits if limit.quota is not None}
+        things = {(limit.standing.name, limit.standing.most) for limit in limits if limit.standing is not None}
         left = {quota.name: quota.calls - len(self._ages(account, quota)) for quota in sorted(calls)}
         left |= {name: most - len(self._held(account, name)) for name, most in sorted(things)}
         return {name: max(0, count) for name, count in left.items()}

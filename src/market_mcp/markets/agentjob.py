@@ -7,9 +7,11 @@ from typing import Any
 from market_mcp.actions import board, chat, profiles
 from market_mcp.actions.base import Action
 from market_mcp.errors import MalformedReply, Refused
-from market_mcp.markets.base import Filter, Market, Paging, Quota, Result, Row, sends, table
-from market_mcp.markets.domain import Chat, ChatMessage, Post, Profile, Reply, pay, present
+from market_mcp.markets.base import Market, Online
+from market_mcp.markets.domain import Chat, ChatMessage, Post, Profile, Reply, Result, pay, present
+from market_mcp.markets.news import News, Watched
 from market_mcp.markets.reply import Fields, parse_json
+from market_mcp.markets.row import Effect, Filter, Limits, Listing, Paging, Quota, Request, Row, sends, table
 from market_mcp.text.sanitize import scrub_text
 
 TRUE_ONLY = {True: "true", False: None}
@@ -18,6 +20,8 @@ TRUE_ONLY = {True: "true", False: None}
 MCP_HEADERS = (("accept", "application/json, text/event-stream"),)
 
 ANSWER_HINT = "It was answered already, or its 5 minutes are over; ask get_next_task for another."
+
+Body = Callable[[Any, Any], Mapping[str, object]]
 
 LONGEST_WORDS = 300
 """Characters of the platform's own words for a refusal; more of them explain nothing."""
@@ -110,11 +114,11 @@ def answered(f: Fields) -> Result:
     return {"submitted": True, "message": "Answer delivered."}
 
 
-def mcp_call(tool: str, arguments: Callable[[Any], Mapping[str, object]]) -> Callable[[Any], Mapping[str, object]]:
+def mcp_call(tool: str, arguments: Body) -> Body:
     """A call of one of the platform's own MCP tools, as one stateless JSON-RPC message."""
 
-    def body(action: Action) -> Mapping[str, object]:
-        params = {"name": tool, "arguments": arguments(action)}
+    def body(action: Action, seen: object) -> Mapping[str, object]:
+        params = {"name": tool, "arguments": arguments(action, seen)}
         return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
     return body
@@ -166,7 +170,8 @@ def agent(f: Fields) -> Profile:
     )
 
 
-MIB = 1024 * 1024
+POSTS_PAGE = 8 * 1024 * 1024
+"""Bytes of 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others."""
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
 NO_SESSION = (
@@ -183,22 +188,31 @@ AGENTJOB = Market(
     key_env="AGENTJOB_API_KEY",
     key_pattern=re.compile(r"ak_[A-Za-z0-9_-]{4,200}"),
     probe=board.ListPosts,
+    news=News(watched=(Watched("post", "your posts", board.GetPost, "replies"),)),
+    # 心跳接口: every 45 s; 上线流程: online for 2 minutes; 拉取任务: 5 minutes to answer.
+    online=Online(beat_every=45, lasts=120, answer_within=300),
+    options={"upvote": {"mcp": {}, "rest": {"upvote_post": "rest"}}},
     rows=table(
-        Row(chat.Heartbeat, "POST /api/agents/heartbeat", beat, "心跳接口"),
+        Row(
+            chat.Heartbeat,
+            "POST /api/agents/heartbeat",
+            beat,
+            "心跳接口",
+        ),
         Row(
             chat.GetNextTask,
             "GET /api/agents/tasks",
             next_chat,
             "拉取任务(Long Polling)",
-            query=lambda a: {"wait": a.wait_seconds},
-            claims=True,
+            request=Request(query=lambda a: {"wait": a.wait_seconds}),
+            effect=Effect(claims=True),
         ),
         Row(
             chat.SubmitResponse,
             "POST /api/agents/tasks/{task_id}/response",
             answered,
             "提交回复",
-            body=sends(text="text"),
+            request=Request(body=sends(text="text")),
             hints={409: ANSWER_HINT},
         ),
         Row(
@@ -208,13 +222,14 @@ AGENTJOB = Market(
             "获取帖子列表",
             inferred=NOT_PRINTED,
             auth=False,
-            items="data",
-            paging=Paging("page"),
-            filters={"sort": Filter("sort", {"new": "recent", "hot": "hot"}), "channel": Filter("channel")},
-            local=frozenset({"query"}),
+            listing=Listing(
+                "data",
+                Paging("page"),
+                filters={"sort": Filter("sort", {"new": "recent", "hot": "hot"}), "channel": Filter("channel")},
+                local=frozenset({"query"}),
+                max_body=POSTS_PAGE,
+            ),
             topic="posts",
-            # 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others.
-            max_body=8 * MIB,
         ),
         Row(
             board.GetPost,
@@ -230,11 +245,10 @@ AGENTJOB = Market(
             "POST /api/tasks",
             created,
             "发帖与回复",
-            body=sends(title="title", body="body"),
-            beat=True,
-            quota=Quota("posts", 3, 24 * 3600),
-            watches=(("post", "post_id"),),
+            request=Request(body=sends(title="title", body="body")),
             clears=("posts",),
+            effect=Effect(online=True, watches=(("post", "post_id"),)),
+            limits=Limits(quota=Quota("posts", 3, 24 * 3600)),
             hints={
                 403: "Posting needs an online agent and an account with a verified e-mail address.",
                 429: "AgentJob takes 3 posts per user in 24 hours.",
@@ -245,10 +259,9 @@ AGENTJOB = Market(
             "POST /api/tasks/{post_id}/replies",
             replied,
             "发帖与回复",
-            body=sends(body="body"),
-            beat=True,
+            request=Request(body=sends(body="body")),
             clears=("posts/{post_id}",),
-            watches=(("post", "post_id"),),
+            effect=Effect(online=True, watches=(("post", "post_id"),)),
         ),
         Row(
             board.UpvotePost,
@@ -256,8 +269,7 @@ AGENTJOB = Market(
             mcp_result(upvoted),
             "任务广场(MCP list_posts / add_reply)",
             inferred=MCP_NOT_PRINTED,
-            body=mcp_call("upvote_post", sends(post_id="post_id")),
-            headers=MCP_HEADERS,
+            request=Request(body=mcp_call("upvote_post", sends(post_id="post_id")), headers=MCP_HEADERS),
             clears=VOTED,
             hints=dict.fromkeys((400, 404, 405, 406), NO_SESSION),
         ),
@@ -277,8 +289,7 @@ AGENTJOB = Market(
             "获取代理列表",
             inferred=NOT_PRINTED,
             auth=False,
-            items="data",
-            filters={"online": Filter("online", TRUE_ONLY), "nft": Filter("nft", TRUE_ONLY)},
+            listing=Listing("data", filters={"online": Filter("online", TRUE_ONLY), "nft": Filter("nft", TRUE_ONLY)}),
             topic="agents",
         ),
         Row(

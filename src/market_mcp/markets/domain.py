@@ -8,9 +8,12 @@ drops it.
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Required, TypedDict, TypeVar, cast
+from typing import Any, Required, TypedDict, TypeVar, cast
 
 D = TypeVar("D", bound=Mapping[str, object])
+
+Result = dict[str, Any]
+"""What a call brings, as a JSON object."""
 
 
 class Pay(TypedDict, total=False):

@@ -7,20 +7,24 @@ import re
 from collections.abc import Mapping
 
 from market_mcp.actions import account, board, profiles, work
-from market_mcp.markets.base import (
-    TAKE_BACK,
+from market_mcp.markets.base import Market
+from market_mcp.markets.domain import Post, Profile, Reply, Result, Submission, Task, pay, present
+from market_mcp.markets.duties import Duties, Item, Judged, Step
+from market_mcp.markets.news import News, Watched
+from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import (
     UPSTREAM_PAGE,
+    Effect,
     Filter,
-    Market,
+    Limits,
+    Listing,
     Paging,
-    Result,
+    Request,
     Row,
     Standing,
     sends,
     table,
 )
-from market_mcp.markets.domain import Post, Profile, Reply, Submission, Task, pay, present
-from market_mcp.markets.reply import Fields
 
 # POLT skill: "results per page (default 20)", and no word of the most there can be.
 PAGES = Paging("page", full=20)
@@ -97,6 +101,13 @@ def task(f: Fields) -> Task:
     )
 
 
+def last_review(task: Item) -> Judged:
+    """What was said of the latest submission: the review decides what is to be done, and not the task's status."""
+    last = task.get("submissions", [{}])[-1]
+    status = last.get("status")
+    return Judged(status, last.get("feedback") if status == "needs_revision" else None)
+
+
 def replied(f: Fields) -> Result:
     inner = f.unwrap("reply")
     return present({"reply_id": inner.handle("id"), "message": f.text("message") or "Reply published."})
@@ -123,7 +134,7 @@ def submitted(f: Fields) -> Result:
     return present({"message": f.text("message"), "submission": submission(inner) if inner else None})
 
 
-def submission_content(action: work.SubmitWork) -> Mapping[str, object]:
+def submission_content(action: work.SubmitWork, _: object) -> Mapping[str, object]:
     """POLT takes one text; the link to the work stands on its last line."""
     link = f"\n\n{action.deliverable_url}" if action.deliverable_url else ""
     return {"submission_content": action.summary + link}
@@ -157,7 +168,7 @@ def registered(f: Fields) -> Result:
     return {"secret": f.required_text("api_key")}
 
 
-def registration(a: account.RegisterAgent) -> Mapping[str, object]:
+def registration(a: account.RegisterAgent, _: object) -> Mapping[str, object]:
     """All three fields stand in POLT's example, and none is called optional."""
     return {"username": a.username, "display_name": a.display_name or a.username, "bio": a.bio or ""}
 
@@ -193,6 +204,27 @@ POLT = Market(
     key_env="POLT_API_KEY",
     key_pattern=re.compile(r"polt_[A-Za-z0-9_-]{4,200}"),
     probe=board.ListPosts,
+    duties=(
+        Duties(
+            "commitments",
+            work.CommittedTasks,
+            work.GetTask,
+            {"needs_revision": Step("revise what you handed in", work.SubmitWork)},
+            otherwise=Step("finish the committed task", work.SubmitWork),
+            own_name="profile_id",
+            read=work.GetTask,
+            unread="Whether these came back for revision is not known.",
+            judge=last_review,
+            standing="commitments",
+        ),
+    ),
+    news=News(
+        recent=work.RecentTasks,
+        watched=(
+            Watched("post", "your posts", board.GetPost, "replies"),
+            Watched("task", "your tasks", work.GetTask, "review", frozenset({"pending"})),
+        ),
+    ),
     rows=table(
         Row(
             board.ListPosts,
@@ -200,10 +232,12 @@ POLT = Market(
             project,
             "List all projects",
             auth=False,
-            items="projects",
-            paging=PAGES,
-            filters={"sort": Filter("sort", {"new": "new", "progress": "progress"}), "status": Filter("status")},
-            local=frozenset({"query"}),
+            listing=Listing(
+                "projects",
+                PAGES,
+                filters={"sort": Filter("sort", {"new": "new", "progress": "progress"}), "status": Filter("status")},
+                local=frozenset({"query"}),
+            ),
             topic="projects",
         ),
         Row(
@@ -219,18 +253,18 @@ POLT = Market(
             "POST /api/projects/{post_id}/replies",
             replied,
             "Discussing Projects",
-            body=sends(body="body"),
+            request=Request(body=sends(body="body")),
             clears=("projects/{post_id}",),
-            watches=(("post", "post_id"),),
+            effect=Effect(watches=(("post", "post_id"),)),
         ),
         Row(
             board.UpvotePost,
             f"POST {VOTE}",
             voted,
             "Voting on Projects",
-            body=sends({"value": 1}),
-            toggle=1,
+            request=Request(body=sends({"value": 1})),
             clears=VOTED,
+            effect=Effect(performer="votes", vote=1),
             hints=VOTE_HINTS,
         ),
         Row(
@@ -238,9 +272,9 @@ POLT = Market(
             f"POST {VOTE}",
             voted,
             "Voting on Projects",
-            body=sends({"value": -1}),
-            toggle=-1,
+            request=Request(body=sends({"value": -1})),
             clears=VOTED,
+            effect=Effect(performer="votes", vote=-1),
             hints=VOTE_HINTS,
         ),
         Row(
@@ -248,9 +282,9 @@ POLT = Market(
             f"POST {VOTE}",
             voted,
             "Voting on Projects: the same value again removes the vote",
-            body_with=same_vote,
-            toggle=TAKE_BACK,
+            request=Request(body=same_vote),
             clears=VOTED,
+            effect=Effect(performer="votes", vote=0),
             hints=VOTE_HINTS,
         ),
         Row(
@@ -259,14 +293,16 @@ POLT = Market(
             task,
             "List available tasks",
             auth=False,
-            items="tasks",
-            paging=PAGES,
-            filters={
-                "status": Filter("status", TASK_STATUS),
-                "difficulty": Filter("difficulty"),
-                "sort": Filter("sort"),
-            },
-            local=frozenset({"query", "currency", "min_pay", "due_before"}),
+            listing=Listing(
+                "tasks",
+                PAGES,
+                filters={
+                    "status": Filter("status", TASK_STATUS),
+                    "difficulty": Filter("difficulty"),
+                    "sort": Filter("sort"),
+                },
+                local=frozenset({"query", "currency", "min_pay", "due_before"}),
+            ),
             topic="tasks",
         ),
         Row(
@@ -276,8 +312,9 @@ POLT = Market(
             "List tasks for a project",
             variant="project",
             auth=False,
-            items="tasks",
-            local=frozenset({"query", "currency", "min_pay", "due_before", "status", "difficulty", "sort"}),
+            listing=Listing(
+                "tasks", local=frozenset({"query", "currency", "min_pay", "due_before", "status", "difficulty", "sort"})
+            ),
             topic="projects/{project_id}/tasks",
         ),
         Row(
@@ -286,7 +323,7 @@ POLT = Market(
             task,
             "Get recent available tasks",
             auth=False,
-            items="tasks",
+            listing=Listing("tasks"),
             topic="tasks/recent",
         ),
         Row(
@@ -303,8 +340,8 @@ POLT = Market(
             accepted,
             "Working on Tasks, Step 1",
             clears=("tasks/{task_id}", "tasks", "committed"),
-            watches=(("task", "task_id"),),
-            standing=Standing("commitments", 3, "task_id", takes=True),
+            effect=Effect(watches=(("task", "task_id"),)),
+            limits=Limits(standing=Standing("commitments", 3, "task_id", takes=True)),
             hints={409: COMMIT_HINT, 400: COMMIT_HINT},
         ),
         Row(
@@ -312,18 +349,18 @@ POLT = Market(
             "POST /api/tasks/{task_id}/uncommit",
             accepted,
             "Abandon a task",
-            standing=Standing("commitments", 3, "task_id", takes=False),
             clears=("tasks/{task_id}", "tasks", "committed"),
+            limits=Limits(standing=Standing("commitments", 3, "task_id", takes=False)),
         ),
         Row(
             work.SubmitWork,
             "POST /api/tasks/{work_id}/submit",
             submitted,
             "Working on Tasks, Step 3",
-            body=submission_content,
+            request=Request(body=submission_content),
             clears=("tasks/{work_id}", "committed"),
-            watches=(("task", "work_id"),),
-            standing=Standing("commitments", 3, "work_id", takes=False),
+            effect=Effect(watches=(("task", "work_id"),)),
+            limits=Limits(standing=Standing("commitments", 3, "work_id", takes=False)),
         ),
         Row(
             work.CommittedTasks,
@@ -331,7 +368,7 @@ POLT = Market(
             task,
             "View your currently committed tasks",
             auth=False,
-            items="tasks",
+            listing=Listing("tasks"),
             topic="committed",
         ),
         Row(
@@ -348,7 +385,7 @@ POLT = Market(
             profile,
             "Getting Started, Step 2: Authenticate",
             variant="own",
-            reads=True,
+            request=Request(safe=True),
             topic="verify",
         ),
         Row(
@@ -356,9 +393,9 @@ POLT = Market(
             "PATCH /api/agents/me",
             updated,
             "Update your profile",
-            body=sends(display_name="display_name", bio="bio"),
-            takes=frozenset({"display_name", "bio"}),
+            request=Request(body=sends(display_name="display_name", bio="bio")),
             clears=("verify", "agents/{profile_id}"),
+            limits=Limits(takes=frozenset({"display_name", "bio"})),
         ),
         Row(
             profiles.ListContributions,
@@ -366,7 +403,7 @@ POLT = Market(
             task,
             "View your completed tasks",
             auth=False,
-            items="contributions",
+            listing=Listing("contributions"),
             topic="agents/{profile_id}/contributions",
         ),
         Row(
@@ -375,8 +412,8 @@ POLT = Market(
             profile,
             "Leaderboard",
             auth=False,
-            items="leaderboard",
-            query=lambda _: {"limit": UPSTREAM_PAGE},
+            request=Request(query=lambda _: {"limit": UPSTREAM_PAGE}),
+            listing=Listing("leaderboard"),
             topic="leaderboard",
         ),
         Row(
@@ -384,10 +421,10 @@ POLT = Market(
             "POST /api/auth/register",
             registered,
             "Getting Started, Step 1: Register",
-            body=registration,
             auth=False,
-            secret=True,
-            takes=frozenset({"username", "display_name", "bio"}),
+            request=Request(body=registration),
+            effect=Effect(performer="registration"),
+            limits=Limits(takes=frozenset({"username", "display_name", "bio"})),
             hints={409: "That username is taken; choose another."},
         ),
         Row(
@@ -395,7 +432,7 @@ POLT = Market(
             "POST /api/auth/verify",
             verified,
             "Getting Started, Step 2: Authenticate",
-            reads=True,
+            request=Request(safe=True),
             topic="verify",
         ),
     ),

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import DEFAULT_TOOLSETS, Action, ListAction, actions_of
 from market_mcp.errors import CallError
+from market_mcp.markets.filters import filters_of, local_of
 from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.text.sanitize import scrub
 from market_mcp.text.truncate import MAX_RESULT, compact, fit
@@ -107,7 +108,10 @@ def input_schema(action: type[Action], accounts: Accounts) -> Schema:
             properties[name] = _lean(field)
     result: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     rows = [row for account in able for row in account.rows(action)]
-    needed = [n for n in properties if n in schema.get("required", ()) or (rows and all(n in r.needs for r in rows))]
+    required = set(schema.get("required", ()))
+    if rows:
+        required |= {name for name in rows[0].limits.needs if all(name in row.limits.needs for row in rows)}
+    needed = [name for name in properties if name in required]
     if needed:
         result["required"] = needed
     return result
@@ -131,8 +135,8 @@ def _usable(action: type[Action], name: str, able: list[Account]) -> bool:
     """Whether an argument is of use on any of these markets, as their accounts are configured."""
     rows = [row for account in able for row in account.rows(action)]
     if not issubclass(action, ListAction) or name not in action.filter_names():
-        return not rows or any(row.takes is None or name in row.takes for row in rows)
-    return any(name in row.filters or name in row.local or name in row.placeholders() for row in rows)
+        return not rows or any(row.limits.takes is None or name in row.limits.takes for row in rows)
+    return any(name in filters_of(row) or name in local_of(row) or name in row.placeholders() for row in rows)
 
 
 def _lean(field: Schema) -> Schema:

@@ -11,15 +11,13 @@ from market_mcp.accounts import Account
 from market_mcp.actions.chat import GetNextTask, SubmitResponse
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, Refused, StateUnavailable
-from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway
+from market_mcp.markets.domain import Result
 from market_mcp.services.presence import Presence
 from market_mcp.state.chats import ChatTable
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.times import iso
 from market_mcp.text.truncate import ROOM, beginning, compact
-
-ANSWER_WITHIN = 300.0
-"""Seconds from claiming a question to its failure (AgentJob API, 拉取任务)."""
 
 MARGIN = 10.0
 """Seconds by which we call a deadline earlier than the market does: claiming and answering take time on the way."""
@@ -77,7 +75,7 @@ class Chats:
             if account.presence == "off":
                 message = "No question came; presence is off, so none will until the user changes that."
             return self._gateway.framed(account, {"chat": None, "message": message})
-        chat = {**_latest(found["chat"], None), **self._deadline(0.0)}
+        chat = {**_latest(found["chat"], None), **self._deadline(account, 0.0)}
         return self._gateway.framed(account, {**found, "chat": chat, "untrusted": UNTRUSTED})
 
     async def respond(self, action: SubmitResponse) -> Result:
@@ -98,13 +96,13 @@ class Chats:
     def open_chats(self, account: Account) -> list[dict[str, Any]]:
         """The claimed questions that can still be answered in time, the oldest first."""
         return [
-            {**chat, **self._deadline(age)}
+            {**chat, **self._deadline(account, age)}
             for chat, age in self._claims.unanswered(account.id)
-            if age < ANSWER_WITHIN - MARGIN
+            if age < account.online.answer_within - MARGIN
         ]
 
-    def _deadline(self, age: float) -> dict[str, Any]:
-        left = ANSWER_WITHIN - MARGIN - age
+    def _deadline(self, account: Account, age: float) -> dict[str, Any]:
+        left = account.online.answer_within - MARGIN - age
         return {"answer_by": iso(self._clock.now() + left), "seconds_left": int(left)}
 
     async def _tell(self, progress: Progress, seconds: float) -> None:

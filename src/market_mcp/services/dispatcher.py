@@ -1,43 +1,45 @@
 """The server's working parts, put together and opened as one; where a call goes in and its result comes out."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import anyio
 import httpx2
 
-from market_mcp.accounts import Account, Accounts
+from market_mcp.accounts import Accounts
 from market_mcp.actions import Action, ListAction
-from market_mcp.actions.chat import GetNextTask, Heartbeat, SubmitResponse
+from market_mcp.actions.chat import GetNextTask, SubmitResponse
 from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsRead
 from market_mcp.actions.work import MyWork
 from market_mcp.clock import Clock
 from market_mcp.errors import CallError
 from market_mcp.gateway.exchange import Exchange
 from market_mcp.gateway.pacing import Pacing
-from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import Transport
+from market_mcp.markets.domain import Result
 from market_mcp.services.chats import Chats, Progress
 from market_mcp.services.fan_out import FanOut
 from market_mcp.services.hints import Hints
 from market_mcp.services.inbox import Inbox
 from market_mcp.services.obligations import Obligations
+from market_mcp.services.overview import Overview, answers_chats
 from market_mcp.services.presence import Presence
 from market_mcp.services.reads import Reads
 from market_mcp.services.registration import Registration
 from market_mcp.services.votes import Votes
+from market_mcp.services.writes import Writes
 from market_mcp.state.chats import ChatTable, PresenceTable
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
 from market_mcp.state.votes import VoteTable
 from market_mcp.state.watches import WatchTable
 
-NOBODY_ANSWERS = "no: with the tools that are offered, nobody could answer the paid questions that come"
-"""Why an agent is not kept online although its user said so."""
+Handler = Callable[[Any], Awaitable[Result]]
 
 
 async def silent(waited: float, total: float, what: str) -> None:
@@ -46,108 +48,38 @@ async def silent(waited: float, total: float, what: str) -> None:
 
 @dataclass(frozen=True)
 class Dispatcher:
-    """Takes every call to the part that performs it; `offered` are the calls that its client can make."""
+    """Takes every call to the part that performs it.
+
+    `offered` are the calls that its client can make. `handlers` are the parts for single calls; every other call goes
+    by its kind: a list to `lists`, a read to `reads`, a write to `writes`.
+    """
 
     offered: Sequence[type[Action]]
-    hints: Hints
     accounts: Accounts
-    gateway: Gateway
+    hints: Hints
+    chats: Chats
+    handlers: Mapping[type[Action], Handler]
     lists: FanOut
     reads: Reads
-    presence: Presence
-    chats: Chats
-    votes: Votes
-    registration: Registration
-    obligations: Obligations
-    inbox: Inbox
-    pacing: Pacing
-    quotas: Quotas
+    writes: Writes
 
     async def perform(self, action: Action, progress: Progress = silent) -> Result:
         """What a call brings: a JSON object. Raises CallError. Neither advises a call that is not offered."""
         try:
-            return self.hints.followable(await self._perform(action, progress))
+            if isinstance(action, GetNextTask):
+                # The one call that has something to tell while it waits.
+                return self.hints.followable(await self.chats.next_chat(action, progress))
+            return self.hints.followable(await self._handler(type(action))(action))
         except CallError as error:
             self.hints.advise(error)
             raise
 
-    async def _perform(self, action: Action, progress: Progress) -> Result:
-        match action:
-            case ListMarkets():
-                return {"markets": [self._about(account) for account in self.accounts.all()]}
-            case MyWork():
-                return await self.obligations.gather(action)
-            case CheckInbox():
-                return await self.inbox.check(action)
-            case MarkNotificationsRead():
-                return await self.inbox.mark_read(action)
-            case GetNextTask():
-                return await self.chats.next_chat(action, progress)
-            case SubmitResponse():
-                return await self.chats.respond(action)
-            case ListAction():
-                return await self.lists.perform(action)
-            case _ if action.tier == "read":
-                return await self.reads.perform(action)
-            case _:
-                return await self._write(action)
-
-    async def _write(self, action: Action) -> Result:
-        account, native = self.accounts.resolve(action)
-        row = self.gateway.row(account, native)
-        if row.secret:
-            return await self.registration.perform(account, row, native)
-        if row.toggle:
-            return await self.votes.cast(account, row, native, str(getattr(native, row.placeholders()[0])))
-        if row.beat:
-            await self.presence.beat(account)
-        result = self.gateway.framed(account, await self.gateway.write(account, row, native))
-        for kind, argument in row.watches:
-            named = getattr(native, argument, None)
-            handle = result.get(argument) or (named and f"{account.name}:{named}")
-            said = result.get("reply_id") or result.get("post_id") or getattr(native, "body", None)
-            result = self.gateway.noted(result, partial(self.inbox.watch, account, kind, handle, said))
-        return result
-
-    def _about(self, account: Account) -> Result:
-        """What list_markets says of one account."""
-        market = account.market
-        about: Result = {"market": account.name, "kind": market.name, "live": not account.sandbox}
-        about["key"] = "configured" if account.key else f"none: set {account.key_source} to do more than read"
-        about["tools"] = [action.tool_name() for action in self.offered if market.supports(action)]
-        left = self.quotas.left(account)
-        if left:
-            about["quota_left"] = left
-        if market.supports(Heartbeat):
-            about["presence"] = self.presence.about(account)
-            if account.presence == "on" and not answers_chats(self.offered):
-                about["presence"]["kept_online"] = NOBODY_ANSWERS
-            about["chats_to_answer"] = len(self.chats.open_chats(account))
-        waits = self._next_polls(account)
-        if waits:
-            about["next_poll_in_seconds"] = waits
-        return about
-
-    def _next_polls(self, account: Account) -> dict[str, int]:
-        """By tool: seconds until it may ask its feed on this market again.
-
-        Single posts and tasks have waits of their own; naming all that were read would grow without end.
-        """
-        waits = self.pacing.next_in(account.id)
-        offered = [action.tool_name() for action in self.offered]
-        polls: dict[str, int] = {}
-        for action, _ in account.market.rows:
-            tool = action.asked_by or action.tool_name()
-            topics = {row.topic for row in account.rows(action)} & waits.keys()
-            if tool in offered and topics:
-                wait = max(round(waits[topic] + 0.49) for topic in topics)
-                polls[tool] = max(wait, polls.get(tool, 0))
-        return {tool: polls[tool] for tool in offered if tool in polls}
-
-
-def answers_chats(offered: Sequence[type[Action]]) -> bool:
-    """Whether who has these calls can take a paid question and answer it; who cannot is not to be online for them."""
-    return GetNextTask in offered and SubmitResponse in offered
+    def _handler(self, action: type[Action]) -> Handler:
+        if action in self.handlers:
+            return self.handlers[action]
+        if issubclass(action, ListAction):
+            return self.lists.perform
+        return self.reads.perform if action.tier == "read" else self.writes.perform
 
 
 @asynccontextmanager
@@ -177,23 +109,37 @@ async def open_dispatcher(
     gateway = Gateway(accounts, Exchange(Transport(client), clock, SecretScan(secrets)), pacing, quotas)
     presence = Presence(gateway, PresenceTable(state, clock), clock)
     chats = Chats(gateway, presence, ChatTable(state, clock), clock)
+    inbox = Inbox(gateway, WatchTable(state, clock))
+    overview = Overview(offered, presence, chats, pacing, quotas)
+
+    async def list_markets(_: ListMarkets) -> Result:
+        return {"markets": [overview.about(account) for account in accounts.all()]}
+
     async with client, anyio.create_task_group() as group:
         if answers_chats(offered):
             presence.run_in(group)
         yield Dispatcher(
             offered=offered,
-            hints=Hints(offered),
             accounts=accounts,
-            gateway=gateway,
+            hints=Hints(offered),
+            chats=chats,
+            handlers={
+                ListMarkets: list_markets,
+                MyWork: Obligations(gateway, chats, quotas).gather,
+                CheckInbox: inbox.check,
+                MarkNotificationsRead: inbox.mark_read,
+                SubmitResponse: chats.respond,
+            },
             lists=FanOut(gateway),
             reads=Reads(gateway),
-            presence=presence,
-            chats=chats,
-            votes=Votes(gateway, VoteTable(state)),
-            registration=Registration(gateway, store, passwords),
-            obligations=Obligations(gateway, chats, quotas),
-            inbox=Inbox(gateway, WatchTable(state, clock)),
-            pacing=pacing,
-            quotas=quotas,
+            writes=Writes(
+                gateway,
+                presence,
+                inbox,
+                {
+                    "votes": Votes(gateway, VoteTable(state)).cast,
+                    "registration": Registration(gateway, store, passwords).perform,
+                },
+            ),
         )
         group.cancel_scope.cancel()

@@ -10,7 +10,8 @@ from market_mcp.accounts import Account
 from market_mcp.actions import ListAction
 from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
 from market_mcp.gateway.exchange import PASSING
-from market_mcp.gateway.pipeline import Gateway, Result, feed_of
+from market_mcp.gateway.pipeline import Gateway, feed_of
+from market_mcp.markets.domain import Result
 from market_mcp.markets.filters import choices
 from market_mcp.services.merging import (
     READ_WHOLE,
@@ -111,7 +112,8 @@ class FanOut:
     async def _share(self, account: Account, action: ListAction, position: Position) -> tuple[Share, Result]:
         native = self._gateway.accounts.resolve(action)[1] if _ids(action) else action
         row = self._gateway.row(account, native)
-        numbered = row.paging is not None and row.paging.param == "page"
+        paging = row.listing.paging if row.listing else None
+        numbered = paging is not None and paging.param == "page"
         if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
             raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
         answer, held = await self._gateway.read(account, row, native, position.cursor)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from market_mcp.actions import TOOLSETS, Action
 from market_mcp.errors import CallError
-from market_mcp.gateway.pipeline import Result
+from market_mcp.markets.domain import Result
 from market_mcp.text.sanitize import UNTRUSTED
 
 NO_TOOL = "no tool offered here does this; tell the user"

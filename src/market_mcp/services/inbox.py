@@ -3,16 +3,16 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
-from market_mcp.actions.board import GetPost
-from market_mcp.actions.inbox import CheckInbox, CountUnread, ListNotifications, MarkNotificationsRead
-from market_mcp.actions.work import CommittedTasks, GetTask, RecentTasks
+from market_mcp.actions.inbox import CheckInbox, MarkNotificationsRead
 from market_mcp.errors import CallError, Refused
-from market_mcp.gateway.pipeline import Gateway, Result
-from market_mcp.markets.domain import present
+from market_mcp.gateway.pipeline import Gateway
+from market_mcp.markets import Row, Watched
+from market_mcp.markets.domain import Result, present
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
 from market_mcp.services.survey import Brought, Part, survey, together
@@ -50,37 +50,43 @@ class Inbox:
         self._gateway = gateway
         self._watches = watches
 
-    def watch(self, account: Account, kind: str, handle: object, said: object = None) -> None:
-        """Watches a post or task from now on: check_inbox then tells its changes.
+    def watch_written(self, account: Account, row: Row, action: Action, result: Result) -> None:
+        """Watches what a write was about from now on: check_inbox then tells its changes.
 
-        `said` is what the agent itself wrote there, which is no news: the id of its reply, or the text of it where the
+        What the agent itself wrote there is no news: it is known by the id of its reply, or by the text of it where the
         market gives no id.
         """
-        if not isinstance(handle, str):
-            return
-        # Only the latest are ever looked at, so the others need not be kept.
-        self._watches.watch(account.id, kind, handle, said if isinstance(said, str) else None, WATCHED)
+        said = result.get("reply_id") or result.get("post_id") or getattr(action, "body", None)
+        for kind, argument in row.effect.watches:
+            named = getattr(action, argument, None)
+            handle = result.get(argument) or (named and f"{account.name}:{named}")
+            if isinstance(handle, str):
+                # Only the latest are ever looked at, so the others need not be kept.
+                self._watches.watch(account.id, kind, handle, said if isinstance(said, str) else None, WATCHED)
 
     async def check(self, action: CheckInbox) -> Result:
         """The news of all markets, as many as there is room for, and by market what could not be asked."""
         look = Look(self._gateway)
         whole: list[tuple[Account, str]] = []
 
-        def part(name: str, needs: type[Action], keyed: bool, ask: Ask) -> Part[Known]:
-            async def known(account: Account) -> Brought[Known]:
-                facts, missing = await ask(look, account)
-                if not missing:
-                    whole.append((account, name))
-                return Brought([Known(account, name, fact) for fact in facts], missing)
+        def parts(account: Account) -> list[Part[Known]]:
+            def part(name: str, ask: Ask) -> Part[Known]:
+                async def known() -> Brought[Known]:
+                    facts, missing = await ask(look, account)
+                    if not missing:
+                        whole.append((account, name))
+                    return Brought([Known(account, name, fact) for fact in facts], missing)
 
-            return Part(name, needs, keyed, known)
+                return Part(name, known)
 
-        parts = (
-            part(NOTIFICATIONS, CountUnread, True, _notifications),
-            part("new tasks", RecentTasks, False, _recent),
-            part("your posts", GetPost, False, self._posts),
-            part("your tasks", CommittedTasks, True, self._tasks),
-        )
+            news = account.market.news
+            found: list[Part[Known]] = []
+            if news.notifications is not None and account.key is not None:
+                found.append(part(NOTIFICATIONS, partial(_notifications, news.unread, news.notifications)))
+            if news.recent is not None:
+                found.append(part("new tasks", partial(_recent, news.recent)))
+            return [*found, *(part(watched.name, partial(self._watched, watched)) for watched in news.watched)]
+
         known, skipped = await survey(self._gateway.accounts, action.market, parts)
         news, left = self._new(known, whole)
         for account, item in news:
@@ -122,68 +128,34 @@ class Inbox:
     def _outdate(self, account: Account, item: News) -> None:
         """What a notification is about has changed, so the call that shows it need not wait for the interval."""
         native = str(item.get("about_id", "")).partition(":")[2]
-        topics = account.market.news.get(str(item.get("about")), ())
+        topics = account.market.news.about.get(str(item.get("about")), ())
         self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
 
-    async def _posts(self, look: Look, account: Account) -> Brought[Fact]:
-        """Replies of others: to the agent's own post all of them, to another's post those after its own first reply."""
+    async def _watched(self, watched: Watched, look: Look, account: Account) -> Brought[Fact]:
+        """What is new of each watched thing of a kind."""
+        argument = next(name for name in watched.read.model_fields if name.endswith("_id"))
 
-        async def fact(handle: str) -> list[Fact]:
-            post = await self._look_at(look, account, "post", handle, GetPost(post_id=handle.partition(":")[2]))
-            if post is None:
+        async def facts(handle: str) -> list[Fact]:
+            try:
+                thing = await look.read(account, watched.read(**{argument: handle.partition(":")[2]}))
+            except Refused as refusal:
+                if refusal.status != 404:
+                    raise
+                # It is there no more, so it is watched no longer.
+                self._watches.unwatch(account.id, watched.kind, handle)
                 return []
-            replies: list[dict[str, Any]] = post.get("replies", [])
-            said = self._watches.said(account.id, handle)
-            own = [bool(said & {reply.get("id"), reply["body"]}) for reply in replies]
-            spoken = [_written(reply) for reply, mine in zip(replies, own, strict=True) if mine]
-            since = 0.0 if handle in said else min(filter(None, spoken), default=0.0)
-            others = [
-                reply
-                for reply, mine in zip(replies, own, strict=True)
-                if not mine and (_written(reply) or since) >= since
-            ]
-            # A market may count more replies than it shows.
-            count = post.get("reply_count", len(replies)) - len(replies) + len(others)
-            if count <= 0:
+            if watched.tells == "replies":
+                fact = _replies(handle, thing, self._watches.said(account.id, handle))
+            else:
+                fact = _review(handle, thing, watched.undecided)
+            if fact is None:
                 return []
-            told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
-            told |= {"latest": others[-1]["body"] if others else None}
-            return [(handle, count, dict(excerpt(told, "get_post")))]
+            _, value, told = fact
+            return [(handle, value, dict(excerpt(told, watched.read.tool_name())))]
 
-        return await self._each_watched(account, "post", fact)
-
-    async def _tasks(self, look: Look, account: Account) -> Brought[Fact]:
-        """Reviews of what was handed in; that a task is committed or awaits review, its agent did itself."""
-
-        async def fact(handle: str) -> list[Fact]:
-            task = await self._look_at(look, account, "task", handle, GetTask(task_id=handle.partition(":")[2]))
-            if task is None:
-                return []
-            submissions: list[dict[str, Any]] = task.get("submissions", [])
-            last = submissions[-1] if submissions else {}
-            if last.get("status") in (None, "pending"):
-                return []
-            told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
-            told |= {"review": last["status"], "feedback": last.get("feedback")}
-            return [(handle, [last.get("id"), last["status"]], dict(excerpt(told, "get_task")))]
-
-        return await self._each_watched(account, "task", fact)
-
-    async def _each_watched(
-        self, account: Account, kind: str, fact: Callable[[str], Awaitable[list[Fact]]]
-    ) -> Brought[Fact]:
-        facts, missing = await together(fact, {handle: handle for handle in self._watches.watched(account.id, kind)})
-        return Brought([known for each in facts for known in each], missing)
-
-    async def _look_at(self, look: Look, account: Account, kind: str, handle: str, action: Action) -> Any:
-        """What is watched; None where it is there no more, and then it is watched no longer. Raises CallError."""
-        try:
-            return await look.read(account, action)
-        except Refused as refusal:
-            if refusal.status != 404:
-                raise
-            self._watches.unwatch(account.id, kind, handle)
-            return None
+        asked = {handle: handle for handle in self._watches.watched(account.id, watched.kind)}
+        found, missing = await together(facts, asked)
+        return Brought([fact for each in found for fact in each], missing)
 
     def _new(
         self, known: Sequence[Known], whole: Sequence[tuple[Account, str]]
@@ -215,12 +187,40 @@ class Inbox:
         return news, left
 
 
-async def _notifications(look: Look, account: Account) -> Brought[Fact]:
-    """SKILL.md, Polling strategy: the count first, the list only when it is not zero."""
-    unread = await look.read(account, CountUnread(market=account.name))
-    if not unread["count"]:
+def _replies(handle: str, post: Mapping[str, Any], said: set[str]) -> Fact | None:
+    """Replies of others: to the agent's own post all of them, to another's post those after its own first reply."""
+    replies: list[dict[str, Any]] = post.get("replies", [])
+    own = [bool(said & {reply.get("id"), reply["body"]}) for reply in replies]
+    spoken = [_written(reply) for reply, mine in zip(replies, own, strict=True) if mine]
+    since = 0.0 if handle in said else min(filter(None, spoken), default=0.0)
+    others = [
+        reply for reply, mine in zip(replies, own, strict=True) if not mine and (_written(reply) or since) >= since
+    ]
+    # A market may count more replies than it shows.
+    count = post.get("reply_count", len(replies)) - len(replies) + len(others)
+    if count <= 0:
+        return None
+    told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
+    return handle, count, told | {"latest": others[-1]["body"] if others else None}
+
+
+def _review(handle: str, task: Mapping[str, Any], undecided: frozenset[str]) -> Fact | None:
+    """The review of what was handed in last; that a task is taken or awaits review, its agent did itself."""
+    submissions: list[dict[str, Any]] = task.get("submissions", [])
+    last = submissions[-1] if submissions else {}
+    if last.get("status") is None or last["status"] in undecided:
+        return None
+    told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
+    return handle, [last.get("id"), last["status"]], told | {"review": last["status"], "feedback": last.get("feedback")}
+
+
+async def _notifications(
+    counted: type[Action] | None, listed: type[Action], look: Look, account: Account
+) -> Brought[Fact]:
+    """The count first, where there is one, and the list only when it is not zero."""
+    if counted is not None and not (await look.read(account, _of(counted, account)))["count"]:
         return Brought([])
-    page = await look.read(account, ListNotifications())
+    page = await look.read(account, listed())
     found: list[dict[str, Any]] = page["items"]
     missing = ""
     if page["next"] is not None:
@@ -228,12 +228,17 @@ async def _notifications(look: Look, account: Account) -> Brought[Fact]:
     return Brought([(n["id"], n["id"], {"what": n.get("type") or "notification", **n}) for n in found], missing)
 
 
-async def _recent(look: Look, account: Account) -> Brought[Fact]:
-    tasks = (await look.read(account, RecentTasks(market=account.name)))["items"]
+async def _recent(listed: type[Action], look: Look, account: Account) -> Brought[Fact]:
+    tasks = (await look.read(account, _of(listed, account)))["items"]
     keep = ("id", "title", "pay", "deadline", "difficulty")
     return Brought(
         [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
     )
+
+
+def _of(call: type[Action], account: Account) -> Action:
+    """A call of this account that takes nothing else."""
+    return call.model_validate({"market": account.name})
 
 
 def _nothing_new(look: Look, skipped: Mapping[str, str]) -> str:

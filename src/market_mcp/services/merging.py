@@ -13,7 +13,7 @@ from market_mcp.actions import ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.errors import BadCall
 from market_mcp.markets import Row
-from market_mcp.markets.filters import is_upstream
+from market_mcp.markets.filters import filters_of, is_upstream, local_of
 from market_mcp.text.times import seconds
 from market_mcp.text.truncate import ROOM, compact
 
@@ -137,9 +137,9 @@ def unsupported(row: Row, action: ListAction) -> list[str]:
     """The filters of the call that nobody can answer for this market, with their value where it knows others."""
     lacking: list[str] = []
     for name, value in action.filters().items():
-        local = name in row.local and (name != "sort" or value in SORTS)
+        local = name in local_of(row) and (name != "sort" or value in SORTS)
         if not is_upstream(row, name, value) and not local:
-            lacking.append(f"{name}={value}" if name in row.filters or name in row.local else name)
+            lacking.append(f"{name}={value}" if name in filters_of(row) or name in local_of(row) else name)
     return lacking
 
 

@@ -1,40 +1,31 @@
-"""What the agent owes and waits for, on all markets, soonest deadline first."""
+"""What the agent owes and waits for, on all markets, soonest deadline first: as each market declares its duties."""
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from market_mcp.accounts import Account
+from market_mcp.actions import Action
 from market_mcp.actions.account import VerifyKey
-from market_mcp.actions.bidding import ListBids, ListCounterOffers
 from market_mcp.actions.chat import GetNextTask
-from market_mcp.actions.contracts import ListContracts
-from market_mcp.actions.work import CommittedTasks, GetTask, MyWork
+from market_mcp.actions.work import MyWork
 from market_mcp.errors import CallError
-from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway
 from market_mcp.gateway.quotas import Quotas
-from market_mcp.markets.domain import present
+from market_mcp.markets import Duties, Each, Follows, Judged, Step
+from market_mcp.markets.domain import Result, present
 from market_mcp.services.chats import Chats
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
 from market_mcp.services.survey import Brought, Part, survey, together
 from market_mcp.text.times import seconds
 
-COUNTER_OFFERS_ASKED = 5
-"""Active bids whose counter-offers are looked up in one call; of the others the result says that they were not."""
+EACH_ASKED = 5
+"""Things of a list whose own lists are looked up in one call; of the others the result says that they were not."""
 
-CONTRACT_STEPS = {
-    ("seller", "in_progress"): ("deliver", "submit_work"),
-    ("seller", "rejected"): ("deliver again", "submit_work"),
-    ("seller", "submitted"): ("wait for the buyer's decision", ""),
-    ("buyer", "submitted"): ("decide", "decide_submission"),
-    ("buyer", "in_progress"): ("wait for the delivery", ""),
-    ("buyer", "rejected"): ("wait for a new delivery", ""),
-}
-
-Duty = Mapping[str, Any]
+Item = dict[str, Any]
 
 
 class Obligations:
@@ -48,89 +39,113 @@ class Obligations:
     async def gather(self, action: MyWork) -> Result:
         """All duties, and by market what could not be asked."""
         look = Look(self._gateway)
-        parts = (
-            Part("commitments", CommittedTasks, True, partial(self._commitments, look)),
-            Part("bids", ListBids, True, partial(_bids, look)),
-            Part("counter-offers", ListCounterOffers, True, partial(_counter_offers, look)),
-            Part("contracts", ListContracts, True, partial(self._contracts, look)),
-            Part("chats", GetNextTask, True, self._chats),
-        )
+
+        def parts(account: Account) -> list[Part[Item]]:
+            if account.key is None:
+                return []
+            market = account.market
+            owed = [Part(duties.name, partial(self._owed, look, account, duties)) for duties in market.duties]
+            chats = [Part("chats", partial(self._chats, account))] if market.supports(GetNextTask) else []
+            return [*owed, *chats]
+
         duties, skipped = await survey(self._gateway.accounts, action.market, parts)
         duties.sort(key=lambda duty: (_instant(duty), duty["id"]))
         return look.gathered({"work": duties}, skipped)
 
-    async def _commitments(self, look: Look, account: Account) -> Brought[Duty]:
-        who = await look.read(account, VerifyKey(market=account.name))
-        if "name" not in who:
-            return Brought([], f"{account.market.name} does not tell whose key this is, so not what it committed to.")
-        page = await look.read(account, CommittedTasks(profile_id=who["name"]))
-        tasks: list[dict[str, Any]] = page["items"]
-        if not page["unreadable"]:
-            self._quotas.recount(account, "commitments", [task["id"].partition(":")[2] for task in tasks])
+    async def _owed(self, look: Look, account: Account, duties: Duties) -> Brought[Item]:
+        given: dict[str, object] = {}
+        if duties.own_name:
+            who = await look.read(account, VerifyKey(market=account.name))
+            if "name" not in who:
+                missing = f"{account.market.name} does not tell whose key this is, so not what is owed with it."
+                return Brought([], missing)
+            given[duties.own_name] = who["name"]
+        page = await self._listed(look, account, duties, given)
+        items: list[Item] = page["items"]
+        if duties.standing and not page["unreadable"]:
+            self._quotas.recount(account, duties.standing, [_native(item) for item in items])
+        if duties.only is not None:
+            items = [item for item in items if item.get("status", duties.only) == duties.only]
+        if duties.each is not None:
+            return await self._within(look, account, duties, duties.each, items)
+        steps = [(item, duties.steps) for item in items]
+        if duties.as_buyer:
+            sides = await self._sides(look, account, duties, items)
+            steps = [(item, duties.steps if side == "seller" else duties.as_buyer) for item, side in sides]
+        missing = "Only the newest were looked at; the list has all." if page["next"] else ""
+        judged = {item["id"]: duties.judge(item) for item in items}
+        if duties.read is not None:
+            seen, missing = await self._read_each(look, account, duties, duties.read, items)
+            judged |= seen
+        owed = [_duty(duties, by_status, item, judged[item["id"]]) for item, by_status in steps]
+        return Brought([duty for duty in owed if duty is not None], missing)
 
-        async def details(handle: str) -> tuple[str, dict[str, Any]]:
-            return handle, await look.read(account, GetTask(task_id=handle.partition(":")[2]))
+    async def _listed(self, look: Look, account: Account, duties: Duties, given: Mapping[str, object]) -> Result:
+        """The list, which is asked for narrowed where it goes on, and once more where it turns out to be too old."""
+        page, held = await look.dated(account, duties.listed(**given))
+        if page["next"] is not None and duties.narrowed:
+            return await look.read(account, duties.listed(**given, **duties.narrowed))
+        if duties.follows is not None and await self._is_overtaken(look, account, duties.follows, page, held.age):
+            row = self._gateway.row(account, duties.listed(**given))
+            self._gateway.outdate(account, [row.topic])
+            return await look.read(account, duties.listed(**given))
+        return page
 
-        read = await together(details, {task["id"]: task["id"] for task in tasks})
-        known = dict(read.items)
-        duties: list[Duty] = []
-        for task in tasks:
-            last = known.get(task["id"], {}).get("submissions", [{}])[-1]
-            revise = last.get("status") == "needs_revision"
-            duty = {
-                "what": "revise what you handed in" if revise else "finish the committed task",
-                "id": task["id"],
-                "title": task["title"],
-                "due": task.get("deadline"),
-                "pay": task.get("pay"),
-                "reason": last.get("feedback") if revise else None,
-                "next": "submit_work",
-            }
-            duties.append(excerpt(present(duty), "get_task"))
-        return Brought(duties, read.missing and f"Whether these came back for revision is not known. {read.missing}")
+    async def _is_overtaken(self, look: Look, account: Account, follows: Follows, page: Result, age: float) -> bool:
+        """Whether the list that a page of some age follows from was read later, and shows more."""
+        with contextlib.suppress(CallError):
+            before, seen = await look.dated(account, follows.listed())
+            named = {item.get(follows.named) for item in page["items"]}
+            more = any(item.get("status") == follows.status and item["id"] not in named for item in before["items"])
+            return more and seen.age < age
+        return False
 
-    async def _contracts(self, look: Look, account: Account) -> Brought[Duty]:
-        """One question for both roles; who one is oneself tells which it is, or else the market does."""
+    async def _read_each(
+        self, look: Look, account: Account, duties: Duties, call: type[Action], items: Sequence[Item]
+    ) -> tuple[dict[str, Judged], str]:
+        """How each thing stands when it is read by itself, and in words of which this is not known."""
+
+        async def judged(item: Item) -> tuple[str, Judged]:
+            return item["id"], duties.judge(await look.read(account, call(**{_argument(call): _native(item)})))
+
+        found = await together(judged, {item["id"]: item for item in items})
+        return dict(found.items), f"{duties.unread} {found.missing}" if found.missing else ""
+
+    async def _within(
+        self, look: Look, account: Account, duties: Duties, each: Each, items: Sequence[Item]
+    ) -> Brought[Item]:
+        """The duties that stand in a further list of each thing."""
+        asked, others = items[:EACH_ASKED], items[EACH_ASKED:]
+
+        async def owed(item: Item) -> list[Item]:
+            found = (await look.read(account, each.listed(**{each.argument: _native(item)})))["items"]
+            about = {each.argument: item["id"], "title": item.get("task_title") or item.get("title")}
+            duty = [_duty(duties, duties.steps, one, duties.judge(one), about) for one in found]
+            return [one for one in duty if one is not None]
+
+        found, missing = await together(owed, {item["id"]: item for item in asked})
+        if others:
+            left = ", ".join(item["id"] for item in others)
+            missing = f"{missing} Not asked, see {each.listed.tool_name()}: {left}.".strip()
+        return Brought([duty for owed in found for duty in owed], missing)
+
+    async def _sides(
+        self, look: Look, account: Account, duties: Duties, items: Sequence[Item]
+    ) -> list[tuple[Item, str]]:
+        """Which side of each thing is oneself; where the names leave that open, what one sells is listed."""
         me: set[object] = set()
         with contextlib.suppress(CallError):
             who = await look.read(account, VerifyKey(market=account.name))
-            me = {who.get("name"), who["id"].partition(":")[2]} - {None}
-        page = await self._up_to_date(look, account)
-        roles = {contract["id"]: _role(contract, me) for contract in page["items"]}
-        if None in roles.values():
-            selling = await look.read(account, ListContracts(role="seller"))
-            sold = {contract["id"] for contract in selling["items"]}
-            roles = {handle: role or ("seller" if handle in sold else "buyer") for handle, role in roles.items()}
-        duties: list[Duty] = []
-        for contract in page["items"]:
-            step = CONTRACT_STEPS.get((str(roles[contract["id"]]), str(contract.get("status"))))
-            if step is not None:
-                duty = {
-                    "what": step[0],
-                    "id": contract["id"],
-                    "title": contract.get("title"),
-                    "due": contract.get("deadline"),
-                    "pay": contract.get("price"),
-                    "reason": contract.get("reason"),
-                    "next": step[1] or None,
-                }
-                duties.append(excerpt(present(duty), "get_contract"))
-        return Brought(duties, "Only the newest were looked at; list_contracts has all." if page["next"] else "")
+            me |= {name for name in (who.get("name"), _native(who)) if name is not None}
+        sides = [(item, _side(item, me)) for item in items]
+        if any(side is None for _, side in sides):
+            selling = await look.read(account, duties.listed(**duties.as_seller))
+            sold = {item["id"] for item in selling["items"]}
+            return [(item, side or ("seller" if item["id"] in sold else "buyer")) for item, side in sides]
+        return [(item, str(side)) for item, side in sides]
 
-    async def _up_to_date(self, look: Look, account: Account) -> Result:
-        """The contracts. They are asked for again when a bid was accepted after they were read last."""
-        contracts, held = await look.dated(account, ListContracts())
-        with contextlib.suppress(CallError):
-            bids, seen = await look.dated(account, ListBids())
-            made = {contract.get("bid_id") for contract in contracts["items"]}
-            hired = any(bid.get("status") == "accepted" and bid["id"] not in made for bid in bids["items"])
-            if hired and seen.age < held.age:
-                self._gateway.outdate(account, ["contracts"])
-                return await look.read(account, ListContracts())
-        return contracts
-
-    async def _chats(self, account: Account) -> Brought[Duty]:
-        duties: list[Duty] = [
+    async def _chats(self, account: Account) -> Brought[Item]:
+        duties: list[Item] = [
             {
                 "what": "answer the paid chat",
                 "id": chat["task_id"],
@@ -144,63 +159,48 @@ class Obligations:
         return Brought([present(duty) for duty in duties])
 
 
-async def _bids(look: Look, account: Account) -> Brought[Duty]:
-    duties: list[Duty] = [
-        {
-            "what": "wait for the owner's answer to your bid",
-            "id": bid["id"],
-            "title": bid.get("task_title"),
-            "pay": bid.get("price"),
-        }
-        for bid in await _active_bids(look, account)
-    ]
-    return Brought([excerpt(present(duty), "get_bid") for duty in duties])
+def _duty(
+    duties: Duties,
+    steps: Mapping[str, Step],
+    item: Item,
+    judged: Judged,
+    about: Mapping[str, object] | None = None,
+) -> Item | None:
+    """What is to be done about a thing, None where that is nothing; `about` is what the list around it says."""
+    step = steps.get(judged.status or duties.only or "", duties.otherwise)
+    if step is None:
+        return None
+    duty: Item = {
+        "what": step.what,
+        "id": item["id"],
+        "title": item.get("title") or item.get("task_title"),
+        **(about or {}),
+        "due": item.get("deadline"),
+        "pay": item.get("pay") or item.get("price"),
+        "message": item.get("message"),
+        "reason": judged.reason,
+        "next": step.next.tool_name() if step.next else None,
+    }
+    return dict(excerpt(present(duty), duties.shown_by.tool_name()))
 
 
-async def _counter_offers(look: Look, account: Account) -> Brought[Duty]:
-    bids = {bid["id"]: bid for bid in await _active_bids(look, account)}
-    asked = list(bids)[:COUNTER_OFFERS_ASKED]
-
-    async def offers(bid: dict[str, Any]) -> list[Duty]:
-        native = bid["id"].partition(":")[2]
-        found = (await look.read(account, ListCounterOffers(bid_id=native)))["items"]
-        duties: list[Duty] = [
-            {
-                "what": "answer the counter-offer",
-                "id": offer["id"],
-                "bid_id": bid["id"],
-                "title": bid.get("task_title"),
-                "pay": offer.get("price"),
-                "message": offer.get("message"),
-                "next": "respond_to_counter_offer",
-            }
-            for offer in found
-            if offer.get("status") == "pending"
-        ]
-        return [excerpt(present(duty), "list_counter_offers") for duty in duties]
-
-    found, missing = await together(offers, {handle: bids[handle] for handle in asked})
-    if len(bids) > len(asked):
-        others = ", ".join(list(bids)[len(asked) :])
-        missing = f"{missing} Not asked, see list_counter_offers: {others}.".strip()
-    return Brought([duty for duties in found for duty in duties], missing)
+def _native(item: Mapping[str, Any]) -> str:
+    """The platform's own id of a thing."""
+    return str(item["id"]).partition(":")[2]
 
 
-async def _active_bids(look: Look, account: Account) -> list[dict[str, Any]]:
-    """The bids of all kinds are asked for, since one that is active no more may have become a contract."""
-    bids = await look.read(account, ListBids())
-    if bids["next"] is not None:
-        bids = await look.read(account, ListBids(status="active"))
-    return [bid for bid in bids["items"] if bid.get("status", "active") == "active"]
+def _argument(action: type[Any]) -> str:
+    """The argument of a read that says what is read."""
+    return next(name for name in action.model_fields if name.endswith("_id"))
 
 
-def _role(contract: dict[str, Any], me: set[object]) -> str | None:
+def _side(contract: Item, me: set[object]) -> str | None:
     """Which side of a contract is oneself, None where the names leave it open."""
-    roles = [role for role in ("seller", "buyer") if contract.get(role) in me]
-    return roles[0] if len(roles) == 1 else None
+    sides = [side for side in ("seller", "buyer") if contract.get(side) in me]
+    return sides[0] if len(sides) == 1 else None
 
 
-def _instant(duty: Duty) -> float:
+def _instant(duty: Mapping[str, Any]) -> float:
     """When a duty is due, in seconds since 1970; those without a time come last."""
     due = seconds(duty.get("due") or "")
     return math.inf if due is None else due

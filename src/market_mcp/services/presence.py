@@ -1,8 +1,7 @@
 """Being online for paid chats: never by accident, and no longer than somebody is there to answer.
 
-AgentJob shows an agent as online for 2 minutes after a heartbeat and asks for one every 45 s. Online agents are given
-paid questions to answer within 5 minutes, or it counts against them; so an agent is online only while it asks for such
-questions, for a moment when it posts, or when its user said `presence = "on"`.
+Agents that are online are given paid questions to answer within minutes, or it counts against them; so an agent is
+online only while it asks for such questions, for a moment when it posts, or when its user said `presence = "on"`.
 """
 
 import contextlib
@@ -14,14 +13,9 @@ from market_mcp.actions.chat import Heartbeat
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Unavailable
 from market_mcp.gateway.exchange import READ_TIMEOUT
-from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway
+from market_mcp.markets.domain import Result
 from market_mcp.state.chats import PresenceTable
-
-BEAT_EVERY = 45.0
-"""Seconds between heartbeats (AgentJob API, 心跳接口)."""
-
-ONLINE_FOR = 120.0
-"""Seconds an agent counts as online after a heartbeat (AgentJob API, 上线流程)."""
 
 LAPSE_AFTER = 180.0
 """Seconds after the last call of get_next_task at which the heartbeats stop."""
@@ -46,9 +40,9 @@ class Presence:
                 self._keep_beating(account)
 
     async def beat(self, account: Account) -> None:
-        """One heartbeat, if the last one of any process is 45 s old. Raises CallError."""
+        """One heartbeat, if the last one of any process is old enough. Raises CallError."""
         last = self._beats.since_beat(account.id)
-        if last is not None and last < BEAT_EVERY:
+        if last is not None and last < account.online.beat_every:
             return
         beat = Heartbeat(market=account.name)
         try:
@@ -64,7 +58,7 @@ class Presence:
     def about(self, account: Account) -> Result:
         """What list_markets says about being online."""
         last = self._beats.since_beat(account.id)
-        online = last is not None and last < ONLINE_FOR
+        online = last is not None and last < account.online.lasts
         result: Result = {"mode": account.presence, "online": online}
         if account.name in self._beating:
             until = "while the server runs" if account.presence == "on" else "while you call get_next_task"
@@ -91,6 +85,6 @@ class Presence:
                 # The next beat may go through; a call that needs one will report its own failure.
                 with contextlib.suppress(CallError):
                     await self.beat(account)
-                await self._clock.sleep(BEAT_EVERY)
+                await self._clock.sleep(account.online.beat_every)
         finally:
             self._beating.discard(account.name)

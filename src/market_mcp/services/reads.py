@@ -9,8 +9,9 @@ from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
 from market_mcp.errors import CallError, Refused
 from market_mcp.gateway.pacing import Held
-from market_mcp.gateway.pipeline import Gateway, Result, feed_of
+from market_mcp.gateway.pipeline import Gateway, feed_of
 from market_mcp.markets import Row
+from market_mcp.markets.domain import Result
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.truncate import ROOM, beginning, compact, portion
 
@@ -45,11 +46,11 @@ class Reads:
         found = dict(cast("Mapping[str, Any]", answer))
         left_out: dict[str, str] = {}
         more: dict[str, bool] = {}
-        for part in row.also:
+        for name, part in row.also.items():
             try:
-                found[part.into], more[part.into] = await self._part(account, part, action)
+                found[name], more[name] = await self._part(account, name, part, action)
             except CallError as error:
-                left_out[part.into] = error.as_text()
+                left_out[name] = error.as_text()
         leads_on: Result = {}
         replies: Result = {}
         if isinstance(action, GetPost):
@@ -69,13 +70,13 @@ class Reads:
             content["left_out"] = left_out
         return self._gateway.framed(account, content)
 
-    async def _part(self, account: Account, row: Row, action: Action) -> tuple[Any, bool]:
+    async def _part(self, account: Account, name: str, row: Row, action: Action) -> tuple[Any, bool]:
         """What joins a single thing, and whether it goes on: a list is read as far as the place that is asked for."""
         answer, _ = await self._gateway.read(account, row, action)
-        if row.items is None:
+        if row.listing is None:
             return answer, False
         items, following = list(answer["items"]), answer["next"]
-        while following is not None and len(items) <= getattr(action, f"{row.into}_offset"):
+        while following is not None and len(items) <= getattr(action, f"{name}_offset"):
             answer, _ = await self._gateway.read(account, row, action, following)
             items, following = [*items, *answer["items"]], answer["next"]
         return items, following is not None
@@ -98,8 +99,8 @@ class Look:
         row = self._gateway.row(account, action)
         answer, held = await self._gateway.read(account, row, action)
         self._held.append(held)
-        self._unreadable += answer["unreadable"] if row.items else 0
-        self._gateway.remember(answer["items"] if row.items else answer, action.noun.removesuffix("s"))
+        self._unreadable += answer["unreadable"] if row.listing else 0
+        self._gateway.remember(answer["items"] if row.listing else answer, action.noun.removesuffix("s"))
         return answer, held
 
     def oldest(self) -> Held | None:

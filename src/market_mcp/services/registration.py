@@ -10,8 +10,9 @@ from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.actions.account import CreateToken, Login, RegisterAgent
 from market_mcp.errors import BadCall, CallError, ConfigError, NotKept
-from market_mcp.gateway.pipeline import Gateway, Result
+from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets import Row
+from market_mcp.markets.domain import Result
 from market_mcp.state.credentials import CredentialStore, Entries
 
 
@@ -117,7 +118,7 @@ class Registration:
                 if not password:
                     raise BadCall(
                         "No password for that account is at hand.",
-                        next="Ask the user to set OPENTASK_PASSWORD; never pass a password as an argument.",
+                        next=f"Ask the user to set {account.market.password_env}; never pass one as an argument.",
                     )
                 return f"{account.name}/{action.email}", password
             case CreateToken():

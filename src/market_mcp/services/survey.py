@@ -6,7 +6,6 @@ from typing import Generic, NamedTuple, TypeVar
 import anyio
 
 from market_mcp.accounts import Account, Accounts
-from market_mcp.actions import Action
 from market_mcp.errors import CallError
 
 S = TypeVar("S")
@@ -21,12 +20,10 @@ class Brought(NamedTuple, Generic[T]):
 
 
 class Part(NamedTuple, Generic[T]):
-    """One thing to ask of every market that supports `needs`, with a key where it is `keyed`."""
+    """One thing to ask of a market."""
 
     name: str
-    needs: type[Action]
-    keyed: bool
-    ask: Callable[[Account], Awaitable[Brought[T]]]
+    ask: Callable[[], Awaitable[Brought[T]]]
 
 
 async def together(ask: Callable[[S], Awaitable[T]], about: Mapping[str, S]) -> Brought[T]:
@@ -47,28 +44,27 @@ async def together(ask: Callable[[S], Awaitable[T]], about: Mapping[str, S]) -> 
     return Brought([found[name] for name in about if name in found], missing)
 
 
-async def survey(accounts: Accounts, market: str | None, parts: Sequence[Part[T]]) -> tuple[list[T], dict[str, str]]:
-    """What the parts bring, in the order of accounts and parts, and by name what is missing and why.
+async def survey(
+    accounts: Accounts, market: str | None, parts: Callable[[Account], Sequence[Part[T]]]
+) -> tuple[list[T], dict[str, str]]:
+    """What the parts of each account bring, in their order, and by name what is missing and why.
 
     With a `market` only that one is asked. Raises BadCall when there is none of that name.
     """
     found: dict[str, list[T]] = {}
     skipped: dict[str, str] = {}
 
-    async def ask(account: Account, part: Part[T]) -> None:
-        name = f"{account.name} {part.name}"
+    async def ask(name: str, part: Part[T]) -> None:
         try:
-            found[name], missing = await part.ask(account)
+            found[name], missing = await part.ask()
         except CallError as error:
             missing = error.as_text()
         if missing:
             skipped[name] = missing
 
     asked = accounts.all() if market is None else [accounts.named(market)]
+    named = {f"{account.name} {part.name}": part for account in asked for part in parts(account)}
     async with anyio.create_task_group() as group:
-        for account in asked:
-            for part in parts:
-                if account.market.supports(part.needs) and (account.key is not None or not part.keyed):
-                    group.start_soon(ask, account, part)
-    order = [f"{account.name} {part.name}" for account in asked for part in parts]
-    return [item for name in order for item in found.get(name, ())], skipped
+        for name, part in named.items():
+            group.start_soon(ask, name, part)
+    return [item for name in named for item in found.get(name, ())], skipped

@@ -1,4 +1,4 @@
-"""Votes on a market where the same vote a second time takes the first away (POLT skill, Voting on Projects).
+"""Votes on a market where the same vote a second time takes the first away.
 
 What is voted is noted before it is sent, and never sent again. Where nothing is noted, say after a vote from another
 machine, the reply tells that a vote was turned the wrong way round, and then it is sent once more.
@@ -14,8 +14,9 @@ import anyio
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall, CallError, Halfway, StateUnavailable
-from market_mcp.gateway.pipeline import Gateway, Result
-from market_mcp.markets import TAKE_BACK, Row
+from market_mcp.gateway.pipeline import Gateway
+from market_mcp.markets import Row
+from market_mcp.markets.domain import Result
 from market_mcp.state.votes import VoteTable
 
 
@@ -27,19 +28,20 @@ class Votes:
         self._noted = noted
         self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
-    async def cast(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
+    async def cast(self, account: Account, row: Row, action: Action) -> Result:
         """Leaves exactly one vote of the row's value on the post, or none. Raises CallError."""
+        post_id = str(getattr(action, row.placeholders()[0]))
         # One after the other, so that a second call knows how the first ended; other processes meet its note.
         async with self._turns[account.id]:
-            if row.toggle == TAKE_BACK:
+            if row.effect.vote == 0:
                 return await self._take_back(account, row, action, post_id)
             return await self._give(account, row, action, post_id)
 
     async def _give(self, account: Account, row: Row, action: Action, post_id: str) -> Result:
-        before = self._noted.note(account.id, post_id, row.toggle)
-        if before == row.toggle:
+        before = self._noted.note(account.id, post_id, row.effect.vote)
+        if before == row.effect.vote:
             message = "You had voted so already; nothing was sent, because a second vote would take the first away."
-            return self._gateway.framed(account, {"your_vote": row.toggle, "already": True, "message": message})
+            return self._gateway.framed(account, {"your_vote": row.effect.vote, "already": True, "message": message})
         turned = "The same vote stood there before and was taken away"
         try:
             result = await self._turned(account, row, action, None, turned, lambda value: value != 0)
@@ -48,10 +50,10 @@ class Votes:
                 # A second try could undo the first, so as far as we are concerned it was cast.
                 error.next = "It is not sent again, since that could take the vote away; look at the post later."
             else:
-                self._correct(account, post_id, row.toggle, 0 if error.effect == "partly" else before)
+                self._correct(account, post_id, row.effect.vote, 0 if error.effect == "partly" else before)
             raise
         message = result["message"] or "Voted."
-        content = {"your_vote": row.toggle, "votes": result["votes"], "message": message}
+        content = {"your_vote": row.effect.vote, "votes": result["votes"], "message": message}
         content["not_noted"] = result.get("not_noted")
         return self._gateway.framed(account, {k: v for k, v in content.items() if v is not None})
 

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 from market_mcp.markets import Filter, Market, Quota, Row
-
-CHOSEN_BY = {"seed": 'contract = "seed"', "current": 'contract = "current"', "rest": 'upvote = "rest"'}
-"""The settings that choose a row; any other variant is chosen by the arguments."""
+from market_mcp.markets.filters import filters_of, local_of
 
 
 def told(market: Market, row: Row) -> str:
@@ -29,31 +27,46 @@ def _condition(market: Market, row: Row) -> str:
     variant = row.variant or ("seed" if "current" in variants else "")
     if not variant:
         return ""
-    return f" with `{CHOSEN_BY[variant]}`" if variant in CHOSEN_BY else f", variant `{variant}`,"
+    chosen_by = _settings(market)
+    return f" with `{chosen_by[variant]}`" if variant in chosen_by else f", variant `{variant}`,"
+
+
+def _settings(market: Market) -> dict[str, str]:
+    """By variant: the setting that chooses it; any other is chosen by the arguments."""
+    options = (
+        (variant, f'{name} = "{value}"')
+        for name, values in market.options.items()
+        for value, variants in values.items()
+        for variant in variants.values()
+    )
+    return {**{contract: f'contract = "{contract}"' for contract in market.base_urls}, **dict(options)}
 
 
 def _parts(row: Row) -> Iterator[str]:
     yield source(row)
     yield f"scope `{row.scope}`" if row.scope else "with the key" if row.auth else "without a key"
-    if row.before:
-        yield f"on what `{row.before.route}` (“{row.before.section}”) showed last"
-    for part in row.also:
-        yield f"with it `{part.route}` for `{part.into}` ({source(part)})"
-    if row.beat:
+    before, limits = row.request.before, row.limits
+    if before:
+        yield f"on what `{before.route}` (“{before.section}”) showed last"
+    for name, part in row.also.items():
+        yield f"with it `{part.route}` for `{name}` ({source(part)})"
+    if row.effect.online:
         yield "a heartbeat goes out just before"
-    if row.needs:
-        yield f"needs {_names(row.needs)}"
-    if row.takes is not None:
-        known = (name for name in row.action.model_fields if name in row.takes)
+    if limits.needs:
+        yield f"needs {_names(limits.needs)}"
+    if limits.takes is not None:
+        known = (name for name in row.action.model_fields if name in limits.takes)
         yield f"takes {_names(tuple(known))} only"
-    for name, limit in row.max_length.items():
+    for name, limit in limits.max_length.items():
         yield f"`{name}` of at most {limit} characters"
-    if row.filters:
-        yield f"filtered by the market: {', '.join(_filter(name, known) for name, known in row.filters.items())}"
-    if row.local:
-        yield f"filtered by this server: {_names(tuple(name for name in row.action.model_fields if name in row.local))}"
-    if row.quota:
-        yield f"at most {quota(row.quota)}"
+    if filters_of(row):
+        told = (_filter(name, known) for name, known in filters_of(row).items())
+        yield f"filtered by the market: {', '.join(told)}"
+    if local_of(row):
+        ours = (name for name in row.action.model_fields if name in local_of(row))
+        yield f"filtered by this server: {_names(tuple(ours))}"
+    if limits.quota:
+        yield f"at most {quota(limits.quota)}"
     if row.topic and not row.writes:
         yield f"paced as `{row.topic}`"
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import account, profiles
-from market_mcp.markets.base import Quota, Result, Row, sends
-from market_mcp.markets.domain import Profile, present
+from market_mcp.markets.domain import Profile, Result, present
 from market_mcp.markets.opentask.contracts import review
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Effect, Limits, Listing, Quota, Request, Row, sends
 
 ME = "/api/agent/me"
 STATS = ("tasksPosted", "activeBids", "contractsAsBuyer", "contractsAsSeller", "averageRating", "reviewCount")
@@ -143,12 +143,14 @@ ROWS = (
         "POST /api/agent/register",
         tokened,
         "Agent self-registration",
-        body_with=registration,
         auth=False,
-        secret=True,
-        needs=("email",),
-        takes=frozenset({"username", "display_name", "email", "scopes"}),
-        quota=Quota("registrations", 5, 60),
+        request=Request(body=registration),
+        effect=Effect(performer="registration"),
+        limits=Limits(
+            needs=("email",),
+            takes=frozenset({"username", "display_name", "email", "scopes"}),
+            quota=Quota("registrations", 5, 60),
+        ),
         hints={409: "That e-mail address or handle is taken; log in, or choose another."},
     ),
     Row(
@@ -156,13 +158,20 @@ ROWS = (
         "POST /api/agent/login",
         tokened,
         "Agent login",
-        body_with=login,
         auth=False,
-        secret=True,
-        quota=Quota("logins", 10, 60),
+        request=Request(body=login),
+        effect=Effect(performer="registration"),
+        limits=Limits(quota=Quota("logins", 10, 60)),
         hints={401: "No account has that e-mail address with that password; register_agent opens one."},
     ),
-    Row(account.VerifyKey, f"GET {ME}", verified, PROFILES, scope="profile:read", topic="me"),
+    Row(
+        account.VerifyKey,
+        f"GET {ME}",
+        verified,
+        PROFILES,
+        scope="profile:read",
+        topic="me",
+    ),
     Row(
         profiles.GetProfile,
         f"GET {ME}",
@@ -179,25 +188,26 @@ ROWS = (
         PROFILES,
         auth=False,
         topic="profiles/{profile_id}",
-        also=(
-            Row(
+        also={
+            "payout_methods": Row(
                 profiles.GetProfile,
                 "GET /api/profiles/{profile_id}/payout-methods",
                 denominations,
                 PAYOUT,
                 auth=False,
                 topic="profiles/{profile_id}/payout-methods",
-                into="payout_methods",
-            ),
-        ),
+            )
+        },
     ),
     Row(
         profiles.UpdateProfile,
         f"PATCH {ME}",
         updated,
         PROFILES,
-        body=sends(displayName="display_name", bio="bio", tags="skills", links="links", availability="availability"),
         scope="profile:write",
+        request=Request(
+            body=sends(displayName="display_name", bio="bio", tags="skills", links="links", availability="availability")
+        ),
         clears=("me", "profiles/{profile_id}"),
     ),
     Row(
@@ -207,8 +217,7 @@ ROWS = (
         "12) Public reviews about a profile",
         variant="profile",
         auth=False,
-        items="reviews",
-        paging=CURSOR,
+        listing=Listing("reviews", CURSOR),
         topic="profiles/{profile_id}/reviews",
     ),
     Row(
@@ -216,9 +225,8 @@ ROWS = (
         f"GET {ME}/tokens",
         token,
         TOKENS,
-        items="tokens",
-        paging=CURSOR,
         scope="tokens:read",
+        listing=Listing("tokens", CURSOR),
         topic="tokens",
     ),
     Row(
@@ -226,10 +234,10 @@ ROWS = (
         f"POST {ME}/tokens",
         tokened,
         TOKENS,
-        body=sends(name="name", scopes="scopes"),
-        secret=True,
         scope="tokens:write",
+        request=Request(body=sends(name="name", scopes="scopes")),
         clears=("tokens",),
+        effect=Effect(performer="registration"),
     ),
     Row(
         account.RevokeToken,
@@ -245,9 +253,8 @@ ROWS = (
         f"GET {ME}/keys",
         key,
         "Agent keys",
-        items="keys",
-        paging=CURSOR,
         scope="keys:read",
+        listing=Listing("keys", CURSOR),
         topic="keys",
     ),
     Row(
@@ -255,8 +262,8 @@ ROWS = (
         f"POST {ME}/keys",
         saved_key,
         "Agent keys",
-        body=sends(publicKey="public_key", label="name"),
         scope="keys:write",
+        request=Request(body=sends(publicKey="public_key", label="name")),
         clears=("keys",),
     ),
     Row(
@@ -272,9 +279,8 @@ ROWS = (
         f"GET {ME}/payout-methods",
         payout_method,
         PAYOUT,
-        items="payoutMethods",
-        paging=CURSOR,
         scope="profile:read",
+        listing=Listing("payoutMethods", CURSOR),
         topic="payout-methods",
     ),
     Row(
@@ -282,8 +288,8 @@ ROWS = (
         f"POST {ME}/payout-methods",
         saved_method,
         PAYOUT,
-        body=METHOD,
         scope="profile:write",
+        request=Request(body=METHOD),
         clears=("payout-methods",),
     ),
     Row(
@@ -291,8 +297,8 @@ ROWS = (
         f"PATCH {ME}/payout-methods/{{payout_method_id}}",
         saved_method,
         PAYOUT,
-        body=METHOD,
         scope="profile:write",
+        request=Request(body=METHOD),
         clears=("payout-methods",),
     ),
     Row(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import bidding, hiring, work
-from market_mcp.markets.base import Filter, Result, Row, sends
-from market_mcp.markets.domain import Bid, CounterOffer, pay, present
+from market_mcp.markets.domain import Bid, CounterOffer, Result, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, task
 from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Filter, Listing, Request, Row, sends
 
 COUNTER_OFFERS = "/api/agent/bids/{bid_id}/counter-offers"
 COUNTER_OFFER_RULES = "6b) Counter-offers"
@@ -76,7 +76,7 @@ TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", messag
 
 def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, Any]:
     """Today's platform takes a bid only on the task as the bidder saw it."""
-    return present({**TERMS(a), "expectedTaskUpdatedAt": seen.get("updated_at")})
+    return present({**TERMS(a, seen), "expectedTaskUpdatedAt": seen.get("updated_at")})
 
 
 BID_HINTS = {
@@ -91,8 +91,8 @@ ROWS = (
         "POST /api/agent/tasks/{task_id}/bids",
         placed,
         "4) Create a bid",
-        body=TERMS,
         scope="bids:write",
+        request=Request(body=TERMS),
         clears=BID_CLEARS,
         hints=BID_HINTS,
     ),
@@ -102,16 +102,18 @@ ROWS = (
         placed,
         "4) Create a bid",
         variant="current",
-        before=Row(
-            work.GetTask,
-            "GET /api/agent/tasks/{task_id}",
-            task,
-            PUBLIC_TASK,
-            scope="tasks:read",
-            topic="tasks/{task_id}",
-        ),
-        body_with=dated_terms,
         scope="bids:write",
+        request=Request(
+            before=Row(
+                work.GetTask,
+                "GET /api/agent/tasks/{task_id}",
+                task,
+                PUBLIC_TASK,
+                scope="tasks:read",
+                topic="tasks/{task_id}",
+            ),
+            body=dated_terms,
+        ),
         clears=BID_CLEARS,
         hints=BID_HINTS,
     ),
@@ -120,10 +122,8 @@ ROWS = (
         "GET /api/agent/bids",
         bid,
         "4b) Manage your bids",
-        items="bids",
-        paging=CURSOR,
-        filters={"status": Filter("status"), "task_id": Filter("taskId")},
         scope="bids:read",
+        listing=Listing("bids", CURSOR, filters={"status": Filter("status"), "task_id": Filter("taskId")}),
         topic="bids",
     ),
     Row(
@@ -139,8 +139,8 @@ ROWS = (
         "PATCH /api/agent/bids/{bid_id}",
         bid_changed,
         "6) Withdraw or reject a bid",
-        body=sends({"action": "withdraw"}),
         scope="bids:write",
+        request=Request(body=sends({"action": "withdraw"})),
         clears=(*BID_CLEARS, "bids/{bid_id}"),
         hints={409: "Only an active bid can be withdrawn."},
     ),
@@ -149,8 +149,8 @@ ROWS = (
         "PATCH /api/agent/bids/{bid_id}",
         bid_changed,
         "6) Withdraw or reject a bid",
-        body=sends({"action": "reject"}, reason="reason"),
         scope="bids:write",
+        request=Request(body=sends({"action": "reject"}, reason="reason")),
         clears=("bids/{bid_id}", "tasks/{task_id}", "tasks/{task_id}/bids", "own-tasks"),
         hints={409: "Only an active bid can be rejected."},
     ),
@@ -159,9 +159,8 @@ ROWS = (
         "GET /api/agent/tasks/{task_id}/bids",
         bid,
         "5) List bids on a task",
-        items="bids",
-        paging=CURSOR,
         scope="bids:read",
+        listing=Listing("bids", CURSOR),
         topic="tasks/{task_id}/bids",
         hints={403: "Only the owner of a task can list its bids."},
     ),
@@ -170,9 +169,8 @@ ROWS = (
         f"GET {COUNTER_OFFERS}",
         counter_offer,
         COUNTER_OFFER_RULES,
-        items="counterOffers",
-        paging=CURSOR,
         scope="bids:read",
+        listing=Listing("counterOffers", CURSOR),
         topic="bids/{bid_id}/counter-offers",
     ),
     Row(
@@ -180,8 +178,8 @@ ROWS = (
         f"POST {COUNTER_OFFERS}",
         offered,
         COUNTER_OFFER_RULES,
-        body=TERMS,
         scope="bids:write",
+        request=Request(body=TERMS),
         clears=("bids/{bid_id}/counter-offers",),
         hints={409: "The bid is not active, or a counter-offer on it is pending already."},
     ),
@@ -190,8 +188,8 @@ ROWS = (
         f"PATCH {COUNTER_OFFERS}/{{counter_offer_id}}",
         offered,
         COUNTER_OFFER_RULES,
-        body=sends({"action": "withdraw"}),
         scope="bids:write",
+        request=Request(body=sends({"action": "withdraw"})),
         clears=("bids/{bid_id}/counter-offers",),
         hints={409: "Only a pending counter-offer can be withdrawn."},
     ),
@@ -211,8 +209,8 @@ ROWS = (
         offered,
         COUNTER_OFFER_RULES,
         variant="reject",
-        body=sends(reason="reason"),
         scope="bids:write",
+        request=Request(body=sends(reason="reason")),
         clears=("bids", "bids/{bid_id}", "bids/{bid_id}/counter-offers"),
         hints={409: "It is not pending any more."},
     ),

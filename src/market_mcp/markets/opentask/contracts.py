@@ -1,10 +1,10 @@
 """Contracts, what is delivered on them, what is said of it, and the private threads of bids and contracts."""
 
 from market_mcp.actions import contracts, hiring, profiles, work
-from market_mcp.markets.base import Filter, Result, Row, sends
-from market_mcp.markets.domain import Contract, Message, Review, Submission, pay, present
+from market_mcp.markets.domain import Contract, Message, Result, Review, Submission, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Filter, Limits, Listing, Request, Row, sends
 
 CONTRACT = "/api/agent/contracts/{contract_id}"
 
@@ -134,8 +134,8 @@ ROWS = (
         "POST /api/agent/contracts",
         hired,
         "7) Hire a bidder",
-        body=HIRE,
         scope="contracts:write",
+        request=Request(body=HIRE),
         clears=HIRE_CLEARS,
         hints={409: "The task is not open or the bid not active any more."},
     ),
@@ -145,11 +145,10 @@ ROWS = (
         hired,
         "7) Hire a bidder",
         variant="current",
-        body=HIRE,
         scope="contracts:write",
-        needs=("payout_method_id",),
-        takes=frozenset({"task_id", "bid_id", "payout_method_id"}),
+        request=Request(body=HIRE),
         clears=HIRE_CLEARS,
+        limits=Limits(needs=("payout_method_id",), takes=frozenset({"task_id", "bid_id", "payout_method_id"})),
         hints={409: "The task is not open or the bid not active any more."},
     ),
     Row(
@@ -157,10 +156,8 @@ ROWS = (
         "GET /api/agent/contracts",
         contract,
         "Operational contract, IDs and discovery",
-        items="contracts",
-        paging=CURSOR,
-        filters={"role": Filter("role")},
         scope="contracts:read",
+        listing=Listing("contracts", CURSOR, filters={"role": Filter("role")}),
         topic="contracts",
     ),
     Row(
@@ -170,26 +167,24 @@ ROWS = (
         "8) Get contract details",
         scope="contracts:read",
         topic="contracts/{contract_id}",
-        also=(
-            Row(
+        also={
+            "submissions": Row(
                 contracts.GetContract,
                 f"GET {CONTRACT}/submissions",
                 submissions,
                 "9) Submit deliverable",
                 scope="submissions:read",
                 topic="contracts/{contract_id}/submissions",
-                into="submissions",
-            ),
-        ),
+            )
+        },
     ),
     Row(
         contracts.ListSubmissions,
         f"GET {CONTRACT}/submissions",
         submission,
         "9) Submit deliverable",
-        items="submissions",
-        paging=CURSOR,
         scope="submissions:read",
+        listing=Listing("submissions", CURSOR),
         topic="contracts/{contract_id}/submissions",
     ),
     Row(
@@ -197,10 +192,10 @@ ROWS = (
         "POST /api/agent/contracts/{work_id}/submissions",
         submitted,
         "9) Submit deliverable",
-        body=sends(deliverableUrl="deliverable_url", notes="summary"),
         scope="submissions:write",
-        needs=("deliverable_url",),
+        request=Request(body=sends(deliverableUrl="deliverable_url", notes="summary")),
         clears=("contracts", "contracts/{work_id}", "contracts/{work_id}/submissions"),
+        limits=Limits(needs=("deliverable_url",)),
         hints={409: "A contract takes work while it is in progress or was rejected, not while one is under review."},
     ),
     Row(
@@ -208,8 +203,8 @@ ROWS = (
         f"POST {CONTRACT}/decision",
         decided,
         "10) Accept / reject submission",
-        body=sends(action="decision", reason="reason"),
         scope="decision:write",
+        request=Request(body=sends(action="decision", reason="reason")),
         clears=("contracts", "contracts/{contract_id}", "contracts/{contract_id}/submissions"),
         hints={409: "There is no submission waiting for a decision."},
     ),
@@ -218,8 +213,8 @@ ROWS = (
         f"POST {CONTRACT}/reviews",
         reviewed,
         "11) Reviews",
-        body=sends(rating="rating", text="text"),
         scope="reviews:write",
+        request=Request(body=sends(rating="rating", text="text")),
         clears=("contracts/{contract_id}/reviews", "profiles/{about_id}/reviews"),
         hints={409: "A review is possible once, after the contract was accepted."},
     ),
@@ -229,9 +224,8 @@ ROWS = (
         review,
         "11) Reviews",
         variant="contract",
-        items="reviews",
-        paging=CURSOR,
         scope="reviews:read",
+        listing=Listing("reviews", CURSOR),
         topic="contracts/{contract_id}/reviews",
     ),
     *(
@@ -241,9 +235,8 @@ ROWS = (
             message,
             f"{variant.capitalize()} threads",
             variant=variant,
-            items="messages",
-            paging=CURSOR,
             scope="messages:read",
+            listing=Listing("messages", CURSOR),
             topic=f"{variant}s/{{{variant}_id}}/messages",
         )
         for variant, path in THREADS
@@ -255,8 +248,8 @@ ROWS = (
             sent,
             f"{variant.capitalize()} threads",
             variant=variant,
-            body=sends(body="body"),
             scope="messages:write",
+            request=Request(body=sends(body="body")),
             clears=(f"{variant}s/{{{variant}_id}}/messages",),
         )
         for variant, path in THREADS

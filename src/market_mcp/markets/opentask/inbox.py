@@ -1,10 +1,10 @@
 """Notifications."""
 
 from market_mcp.actions import inbox
-from market_mcp.markets.base import Result, Row
-from market_mcp.markets.domain import Notification, present
+from market_mcp.markets.domain import Notification, Result, present
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Listing, Request, Row
 
 
 def unread(f: Fields) -> Result:
@@ -44,10 +44,9 @@ ROWS = (
         "GET /api/agent/notifications",
         notification,
         "Notifications",
-        items="notifications",
-        paging=CURSOR,
-        query=lambda _: {"unreadOnly": 1},
         scope="notifications:read",
+        request=Request(query=lambda _: {"unreadOnly": 1}),
+        listing=Listing("notifications", CURSOR),
         topic="notifications",
     ),
     Row(

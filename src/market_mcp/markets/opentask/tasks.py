@@ -1,9 +1,9 @@
 """Tasks as work to bid on, as threads to discuss, and as their owner sees them."""
 
 from market_mcp.actions import board, hiring, work
-from market_mcp.markets.base import Filter, Paging, Result, Row, sends
-from market_mcp.markets.domain import Pay, Post, Reply, Task, pay, present
+from market_mcp.markets.domain import Pay, Post, Reply, Result, Task, pay, present
 from market_mcp.markets.reply import MAX_BODY, Fields
+from market_mcp.markets.row import Filter, Limits, Listing, Paging, Request, Row, sends
 
 CURSOR = Paging("cursor")
 COMMENTS = "/api/agent/tasks/{post_id}/comments"
@@ -109,9 +109,7 @@ ROWS = (
         post,
         "1) Browse tasks",
         auth=False,
-        items="tasks",
-        paging=CURSOR,
-        filters={"query": Filter("query"), "sort": Filter("sort", {"new": "new"})},
+        listing=Listing("tasks", CURSOR, filters={"query": Filter("query"), "sort": Filter("sort", {"new": "new"})}),
         topic="tasks",
     ),
     Row(
@@ -121,30 +119,27 @@ ROWS = (
         PUBLIC_TASK,
         auth=False,
         topic="tasks/{post_id}",
-        also=(
-            Row(
+        also={
+            "replies": Row(
                 board.GetPost,
                 f"GET {COMMENTS}",
                 comment,
                 "2b) Task comments",
-                items="comments",
-                paging=Paging("cursor", MOST_COMMENTS),
-                max_body=4 * MAX_BODY,
                 scope="comments:read",
+                listing=Listing("comments", Paging("cursor", MOST_COMMENTS), max_body=4 * MAX_BODY),
                 topic="tasks/{post_id}/comments",
-                into="replies",
-            ),
-        ),
+            )
+        },
     ),
     Row(
         board.AddReply,
         f"POST {COMMENTS}",
         commented,
         "2b) Task comments",
-        body=sends(body="body"),
         scope="comments:write",
-        max_length={"body": 8000},
+        request=Request(body=sends(body="body")),
         clears=("tasks/{post_id}/comments",),
+        limits=Limits(max_length={"body": 8000}),
     ),
     Row(
         work.ListTasks,
@@ -152,18 +147,27 @@ ROWS = (
         listed_task,
         "1) Browse tasks",
         auth=False,
-        items="tasks",
-        paging=CURSOR,
-        filters={
-            "query": Filter("query"),
-            "skill": Filter("skill"),
-            "status": Filter("status", {"available": None}),
-            "sort": Filter("sort", {"new": "new"}),
-        },
-        local=frozenset({"currency", "min_pay", "due_before", "sort"}),
+        listing=Listing(
+            "tasks",
+            CURSOR,
+            filters={
+                "query": Filter("query"),
+                "skill": Filter("skill"),
+                "status": Filter("status", {"available": None}),
+                "sort": Filter("sort", {"new": "new"}),
+            },
+            local=frozenset({"currency", "min_pay", "due_before", "sort"}),
+        ),
         topic="tasks",
     ),
-    Row(work.GetTask, "GET /api/tasks/{task_id}", task, PUBLIC_TASK, auth=False, topic="tasks/{task_id}"),
+    Row(
+        work.GetTask,
+        "GET /api/tasks/{task_id}",
+        task,
+        PUBLIC_TASK,
+        auth=False,
+        topic="tasks/{task_id}",
+    ),
     # With a token the owner also sees unlisted tasks, and the bids on them in numbers.
     Row(
         work.GetTask,
@@ -179,8 +183,8 @@ ROWS = (
         "POST /api/agent/tasks",
         posted,
         "2) Create a task",
-        body=TASK_BODY,
         scope="tasks:write",
+        request=Request(body=TASK_BODY),
         clears=("tasks", "own-tasks"),
     ),
     Row(
@@ -188,7 +192,7 @@ ROWS = (
         "PATCH /api/tasks/{task_id}",
         changed,
         PUBLIC_TASK,
-        body=TASK_BODY,
+        request=Request(body=TASK_BODY),
         clears=("tasks/{task_id}", "tasks", "own-tasks"),
     ),
     Row(
@@ -198,8 +202,8 @@ ROWS = (
         PUBLIC_TASK,
         inferred="SKILL.md prints PATCH /api/tasks/:id; the platform today takes it below /api/agent",
         variant="current",
-        body=TASK_BODY,
         scope="tasks:write",
+        request=Request(body=TASK_BODY),
         clears=("tasks/{task_id}", "tasks", "own-tasks"),
     ),
     Row(
@@ -207,9 +211,8 @@ ROWS = (
         "GET /api/agent/tasks",
         task,
         "Operational contract, IDs and discovery",
-        items="tasks",
-        paging=CURSOR,
         scope="tasks:read",
+        listing=Listing("tasks", CURSOR),
         topic="own-tasks",
     ),
 )
