@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
@@ -11,7 +11,7 @@ from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
 from market_mcp.gateway.pacing import Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.markets import Row
-from market_mcp.markets.domain import Result
+from market_mcp.markets.domain import Result, ids_in
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.times import iso
 
@@ -58,7 +58,7 @@ class Gateway:
         with self._marking_failures(account, row, action):
             body = await self._exchange.send(account, row, request)
             result = self._exchange.decode(account, row, body)
-        if _tells(result):
+        if _shows_a_thing(result):
             result = {**result, "untrusted": UNTRUSTED}
         return self.noted(result, lambda: self._settle(account, row, action, result))
 
@@ -141,24 +141,14 @@ class Gateway:
 
     def remember(self, said: object, kind: str = "") -> None:
         """Notes the ids in what a market said of things of this kind; they are then understood without its name."""
-        if isinstance(said, dict):
-            for name, value in cast("dict[str, object]", said).items():
-                if name == "id" or name.endswith("_id"):
-                    self.accounts.remember(value, kind if name == "id" else name.removesuffix("_id"))
-                else:
-                    self.remember(value, name.removesuffix("s"))
-        elif isinstance(said, list):
-            for each in cast("list[object]", said):
-                self.remember(each, kind)
+        for what, handle in ids_in(said, kind):
+            self.accounts.remember(handle, what)
 
 
-def _tells(value: object, name: str = "") -> bool:
-    """Whether a write's result holds sentences other than the `message` in which the market says that all went well."""
-    if isinstance(value, Mapping):
-        return any(_tells(inner, key) for key, inner in cast("Mapping[str, object]", value).items())
-    if isinstance(value, list):
-        return any(_tells(inner, name) for inner in cast("list[object]", value))
-    return isinstance(value, str) and name != "message" and " " in value
+def _shows_a_thing(result: Mapping[str, object]) -> bool:
+    """Whether a write's result shows a thing of the market, whose texts others may have written, and not only what
+    became of the call."""
+    return any(isinstance(value, Mapping) for value in result.values())
 
 
 def feed_of(held: Held) -> Result:

@@ -6,7 +6,7 @@ drops it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Required, TypedDict, TypeVar, cast
 
@@ -219,6 +219,23 @@ class Notification(TypedDict, total=False):
     about_id: str | None
     read: bool | None
     created_at: str | None
+
+
+def ids_in(said: object, kind: str = "") -> Iterator[tuple[str, str]]:
+    """The ids in a thing of some kind, and in all that it holds: what each names, and the handle.
+
+    In these shapes `id` is that of the thing itself, which is of the kind that the field holding it is called, and
+    `task_id` that of a task.
+    """
+    if isinstance(said, Mapping):
+        for name, value in cast("Mapping[str, object]", said).items():
+            if not isinstance(value, str):
+                yield from ids_in(value, name.removesuffix("s"))
+            elif name.endswith("_id") or (name == "id" and kind):
+                yield name.removesuffix("_id") if name != "id" else kind, value
+    elif isinstance(said, list):
+        for each in cast("list[object]", said):
+            yield from ids_in(each, kind)
 
 
 def present(value: D) -> D:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, cast
 
 from market_mcp.actions import Action
+from market_mcp.markets.domain import ids_in
 from market_mcp.markets.reply import MAX_BODY, Fields, Method
 
 UPSTREAM_PAGE = 50
@@ -192,8 +193,8 @@ class Row:
 
     def outdates(self, action: Action, result: Mapping[str, object] | None = None) -> list[str]:
         """The topics that a write clears, as far as their ids are known from the action or its result."""
-        ids = _ids_in(result or {}) | {name: getattr(action, name) for name in type(action).model_fields}
-        known = {name: value for name, value in ids.items() if value is not None}
+        known = {f"{kind}_id": handle.partition(":")[2] for kind, handle in ids_in(result or {})}
+        known |= {name: value for name in type(action).model_fields if (value := getattr(action, name)) is not None}
         return [topic.format_map(known) for topic in self.clears if set(re.findall(r"\{(\w+)\}", topic)) <= set(known)]
 
     def read(self, reply: Fields, cursor: str | None) -> Any:
@@ -204,17 +205,6 @@ class Row:
         paging = self.listing.paging
         following = paging.next(reply, len(items) + unreadable, cursor) if paging else None
         return Page(items, following, unreadable)._asdict()
-
-
-def _ids_in(result: Mapping[str, object], holder: str = "") -> dict[str, object]:
-    """The platform's own ids in a result, by name; `id` has that of the field it stands in."""
-    ids: dict[str, object] = {}
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            ids |= _ids_in(cast("Mapping[str, object]", value), name)
-        elif isinstance(value, str) and (name.endswith("_id") or (name == "id" and holder)):
-            ids[name if name != "id" else f"{holder}_id"] = value.partition(":")[2]
-    return ids
 
 
 def sends(
