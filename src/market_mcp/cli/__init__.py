@@ -82,11 +82,16 @@ def serve(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    svg: Annotated[
+        Path | None, typer.Option(help="Write what is seen to this file as a picture too.", dir_okay=False)
+    ] = None,
+) -> None:
     """Do the whole job in one screen: a real client, this server, the sandbox markets."""
     from market_mcp.cli.demo import demo as run
 
-    run()
+    with _explained():
+        sys.exit(run(svg))
 
 
 @app.command()

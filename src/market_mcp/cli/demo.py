@@ -12,6 +12,8 @@ from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from rich.console import Console
 
+from market_mcp.cli.files import write_whole
+from market_mcp.cli.recording import picture, recorder
 from market_mcp.cli.story import Astray, tell
 from market_mcp.clock import SystemClock
 
@@ -21,11 +23,18 @@ LONGEST = 60.0
 OURS = ("POLT_", "AGENTJOB_", "OPENTASK_", "MARKET_MCP_")
 
 
-def demo() -> None:
-    """Runs the demo and ends the program: 0 if everything happened as told, 1 if not."""
+def demo(svg: Path | None) -> int:
+    """Runs the demo; the exit code: 0 if everything happened as told, 1 if not.
+
+    A recording of it goes to `svg`, but only of one that went as told. Raises ConfigError where it cannot be written.
+    """
+    console = Console(highlight=False) if svg is None else recorder()
     # A system may still hold the server's files open for a moment (Windows); they are temporary anyway.
     with tempfile.TemporaryDirectory(prefix="market-mcp-demo-", ignore_cleanup_errors=True) as directory:
-        sys.exit(play(sandbox_server(Path(directory), os.environ), Console(highlight=False)))
+        code = play(sandbox_server(Path(directory), os.environ), console)
+    if svg is not None and code == 0:
+        write_whole(svg, picture(console, "market-mcp demo", "demo"))
+    return code
 
 
 def sandbox_server(directory: Path, environment: Mapping[str, str]) -> StdioServerParameters:

@@ -94,8 +94,8 @@ async def tell(client: Client, console: Console, clock: Clock, began: float) -> 
     await _ask_again(teller)
     await _be_taught(teller)
     teller.line(
-        f"Done in {clock.boot() - began:.0f} s. Earned: {reward} on POLT, {price} on OpenTask, "
-        f"{earned} USDC on AgentJob.",
+        f"Done in {clock.boot() - began:.0f} s.\n"
+        f"Earned: {reward} on POLT, {price} on OpenTask, {earned} USDC on AgentJob.",
         "bold green",
     )
     teller.line("To put your own agent to work, give its MCP client the command `market-mcp`.")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_mcp.actions import DEFAULT_TOOLSETS, TOOLSETS
+from market_mcp.cli.files import write_whole
 from market_mcp.cli.reference.document import MAKE, reference
 from market_mcp.cli.reference.scenes import play
 from market_mcp.cli.reference.stage import ExampleFailed, Stage, StageClock, open_stage
@@ -39,7 +40,7 @@ def tools(as_json: bool, as_markdown: bool, output: Path | None, check: Path | N
     """
     try:
         if output is not None:
-            _write_whole(output, make_reference())
+            write_whole(output, make_reference())
             return 0
         if check is not None:
             return _compare(check)
@@ -53,17 +54,6 @@ def tools(as_json: bool, as_markdown: bool, output: Path | None, check: Path | N
         typer.echo(f"market-mcp: {failure}", err=True)
         return 1
     return 0
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Puts a text in the place of a file's, so that nobody ever finds half of it."""
-    half = file.with_name(f".{file.name}.new")
-    try:
-        half.write_text(text, encoding="utf-8", newline="\n")
-        half.replace(file)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def make_reference() -> str:
