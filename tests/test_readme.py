@@ -18,6 +18,7 @@ from mcp.client.stdio import StdioServerParameters
 from market_mcp import config
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.cli import app
+from market_mcp.cli.reference.blocks import MAKE, made_anew
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.markets import MARKETS
@@ -102,6 +103,13 @@ def test_the_readme_is_of_one_breath_and_leads_to_every_other_page() -> None:
     assert len(first.splitlines()) <= 160
     for page in PAGES[1:]:
         assert f"(docs/{page.name})" in first
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_repeats_is_what_the_declarations_and_the_example_files_say(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert made_anew(text, ROOT) == text, f"{page.name} is not current; run: {MAKE}"
 
 
 def test_every_snippet_of_a_configuration_is_one_of_the_example_files() -> None:
@@ -248,7 +256,7 @@ def test_every_command_and_flag_named_exists() -> None:
 def test_every_program_of_the_commands_is_installed_by_the_project() -> None:
     programs = set(re.findall(r"\.venv/bin/([\w-]+)", README + (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
 
-    assert programs <= {*PROJECT["scripts"], "pip", "pytest", "ruff", "basedpyright", "uv"}
+    assert programs <= {*PROJECT["scripts"], "pip", "python", "pytest", "ruff", "basedpyright", "uv"}
 
 
 def variables() -> set[str]:
@@ -283,11 +291,12 @@ def test_every_setting_of_an_account_is_in_the_example_of_a_configuration_file()
 
 
 def test_the_tools_at_a_glance_are_the_tools() -> None:
-    shown = {row[0]: code(row[1]) for row in table("## Tools at a glance")}
+    rows = table("## Tools at a glance")
+    shown = {name: code(tools) for name, _, tools in rows}
 
     every = {toolset: (*actions, *BESIDES.get(toolset, ())) for toolset, actions in TOOLSETS.items()}
     assert shown == {toolset: [action.tool_name() for action in actions] for toolset, actions in every.items()}
-    assert tuple(shown)[:6] == tuple(DEFAULT_TOOLSETS)
+    assert tuple(name for name, state, _ in rows if state == "on") == DEFAULT_TOOLSETS
 
 
 def test_the_calls_called_inferred_are_those_whose_route_no_document_prints() -> None:
