@@ -175,16 +175,14 @@ def _endpoint(
     market: Market, endpoint: Endpoint, store: Store, faults: Faults
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        async def serve() -> Response:
+            try:
+                return _response(await _serve(market, endpoint, store, request))
+            except Refusal as refusal:
+                return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
+
         fault = faults.take(market.name, endpoint.method, route_path(request.scope))
-        if fault is not None:
-            early = await fault.before(store.clock)
-            if early is not None:
-                return early
-        try:
-            response = _response(await _serve(market, endpoint, store, request))
-        except Refusal as refusal:
-            response = JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
-        return response if fault is None else fault.after(response)
+        return await serve() if fault is None else await fault.meet(request, serve, store.clock)
 
     return answer
 
