@@ -153,6 +153,83 @@ async def test_every_kind_says_over_http_when_it_comes_unless_it_is_told(http: h
     assert set(said.values()) == {"before", "after"}
 
 
+# --- by chance ----------------------------------------------------------------------------------------------
+
+
+async def statuses(http: httpx2.AsyncClient, schedule: Json, requests: int = 60) -> list[int]:
+    """The statuses of so many requests under a schedule that is set anew."""
+    made = await http.post("/_sandbox/schedule", json=schedule)
+    assert made.status_code == 201, made.text
+    return [(await http.get("/polt/api/leaderboard")).status_code for _ in range(requests)]
+
+
+CHANCE: Json = {"seed": 7, "rate": 0.3, "kinds": ["status", "html", {"kind": "status", "status": 503, "when": "after"}]}
+
+
+async def test_a_schedule_troubles_a_part_of_the_requests_and_the_same_ones_again(http: httpx2.AsyncClient) -> None:
+    first = await statuses(http, CHANCE)
+    assert first == await statuses(http, CHANCE)
+    assert set(first) == {200, 500, 502, 503}
+    assert 8 <= sum(status != 200 for status in first) <= 28
+    assert first != await statuses(http, CHANCE | {"seed": 8})
+
+
+@pytest.mark.parametrize(("rate", "met"), [(0, 0), (1, 60)])
+async def test_a_rate_of_nothing_troubles_nobody_and_one_of_all_everybody(
+    http: httpx2.AsyncClient, rate: float, met: int
+) -> None:
+    found = await statuses(http, {"seed": 1, "rate": rate, "kinds": ["status"]})
+    assert found.count(500) == met
+    told = (await http.get("/_sandbox/schedule")).json()["schedule"]
+    assert told == {"seed": 1, "rate": rate, "kinds": ["status"], "asked": 60, "met": met}
+
+
+async def test_a_schedule_that_ended_troubles_nobody(http: httpx2.AsyncClient) -> None:
+    assert set(await statuses(http, {"seed": 1, "rate": 1, "kinds": ["status"]}, 3)) == {500}
+    assert (await http.delete("/_sandbox/schedule")).status_code == 204
+    assert (await http.get("/polt/api/leaderboard")).status_code == 200
+    assert (await http.get("/_sandbox/schedule")).json() == {"schedule": None}
+
+
+async def test_a_fault_of_a_schedule_keeps_to_the_routes_it_names(http: httpx2.AsyncClient) -> None:
+    only = {"kind": "status", "market": "agentjob", "status": 507}
+    assert set(await statuses(http, {"seed": 1, "rate": 1, "kinds": [only]}, 3)) == {200}
+    # `times` of such a fault counts for nothing: it comes as often as it is drawn.
+    assert [(await http.get("/agentjob/api/tasks")).status_code for _ in range(3)] == [507] * 3
+
+
+async def test_a_fault_that_was_asked_for_comes_before_those_of_chance(http: httpx2.AsyncClient, world: World) -> None:
+    without = await statuses(http, CHANCE, 20)
+    world.faults.add(Fault("status", path="/api/leaderboard", times=2, status=418))
+    # Nor does it move the others: each request has its own number.
+    assert await statuses(http, CHANCE, 20) == [418, 418, *without[2:]]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "named"),
+    [
+        ({"rate": 0.5}, "seed"),
+        ({"seed": 1, "rate": 1.5}, "rate"),
+        ({"seed": 1, "rate": 0.5, "kinds": []}, "kinds"),
+        ({"seed": 1, "rate": 0.5, "kinds": ["plague"]}, "kinds.0"),
+        ({"seed": 1, "rate": 0.5, "kind": "status"}, "kind: Unexpected"),
+    ],
+)
+async def test_a_schedule_that_makes_no_sense_is_refused_and_changes_nothing(
+    http: httpx2.AsyncClient, world: World, schedule: Json, named: str
+) -> None:
+    await statuses(http, CHANCE, 1)
+    refused = await http.post("/_sandbox/schedule", json=schedule)
+    assert refused.status_code == 400
+    assert named in refused.json()["error"]
+    assert world.faults.schedule is not None and world.faults.schedule.seed == 7
+
+
+async def test_a_misspelled_field_of_a_fault_is_refused(http: httpx2.AsyncClient) -> None:
+    refused = await http.post("/_sandbox/faults", json={"kind": "status", "tmies": 3})
+    assert (refused.status_code, "tmies" in refused.json()["error"]) == (400, True)
+
+
 # --- on the wire --------------------------------------------------------------------------------------------
 
 

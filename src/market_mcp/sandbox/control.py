@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from market_mcp.sandbox import agentjob, polt
-from market_mcp.sandbox.faults import Fault, Faults
+from market_mcp.sandbox.faults import Fault, Faults, Schedule
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.store import Store
 
@@ -51,6 +51,17 @@ def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[st
         faults.clear()
         return Response(status_code=204)
 
+    async def show_schedule(_request: Request) -> Response:
+        return JSONResponse({"schedule": _shown(faults.schedule)})
+
+    async def set_schedule(request: Request) -> Response:
+        faults.schedule = TypeAdapter(Schedule).validate_json(await request.body())
+        return JSONResponse({"schedule": _shown(faults.schedule)}, 201)
+
+    async def end_schedule(_request: Request) -> Response:
+        faults.schedule = None
+        return Response(status_code=204)
+
     async def list_requests(_request: Request) -> Response:
         return JSONResponse({"requests": [asdict(request) for request in seen]})
 
@@ -79,6 +90,9 @@ def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[st
         ("GET", "/faults", list_faults),
         ("POST", "/faults", add_fault),
         ("DELETE", "/faults", clear_faults),
+        ("GET", "/schedule", show_schedule),
+        ("POST", "/schedule", set_schedule),
+        ("DELETE", "/schedule", end_schedule),
         ("GET", "/requests", list_requests),
         ("DELETE", "/requests", clear_requests),
         ("POST", "/polt/submissions/{id}/review", review),
@@ -87,15 +101,25 @@ def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[st
     return [Route(path, _checked(handle), methods=[method]) for method, path, handle in table]
 
 
+def _shown(schedule: Schedule | None) -> object:
+    if schedule is None:
+        return None
+    kinds = [kind if isinstance(kind, str) else asdict(kind) for kind in schedule.kinds]
+    return {"seed": schedule.seed, "rate": schedule.rate, "kinds": kinds, "asked": schedule.asked, "met": schedule.met}
+
+
 def _checked(handle: Handler) -> Handler:
-    """The handler, with a body that does not fit answered by 400."""
+    """The handler, with a body that does not fit answered by 400 and what is wrong with it."""
 
     async def answer(request: Request) -> Response:
         try:
             return await handle(request)
         except ValidationError as error:
-            return JSONResponse(
-                {"error": error.errors(include_url=False, include_input=False, include_context=False)}, 400
-            )
+            return JSONResponse({"error": _sentence(error)}, 400)
 
     return answer
+
+
+def _sentence(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in found)

@@ -1,11 +1,12 @@
 """Trouble that can be switched on per route, so that clients can be seen to survive it."""
 
 import fnmatch
+import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -41,6 +42,10 @@ Serve = Callable[[], Awaitable[Response]]
 """Lets the marketplace handle the request; every call of it does so once."""
 
 
+CLOSED = ConfigDict(extra="forbid")
+"""A field that is spelled wrong is a mistake and no wish for what is usual."""
+
+
 class Dropped(ConnectionError):
     """Raised in the middle of an answer so that the server closes the connection on its client."""
 
@@ -59,6 +64,8 @@ class Fault:
     Raises ValueError for trouble with an answer that is to come before there is one.
     """
 
+    __pydantic_config__ = CLOSED
+
     kind: Kind
     market: str = "*"
     method: str = "*"
@@ -74,6 +81,10 @@ class Fault:
             self.when = "before" if self.kind in BEFORE_UNLESS_SAID else "after"
         if self.when == "before" and self.kind in NEEDS_AN_ANSWER:
             raise ValueError(f"{self.kind} is done to an answer of the marketplace: leave `when` out, or say after")
+
+    def fits(self, market: str, method: str, path: str) -> bool:
+        wanted = ((market, self.market), (method, self.method), (path, self.path))
+        return all(fnmatch.fnmatchcase(value, pattern) for value, pattern in wanted)
 
     async def meet(self, request: Request, serve: Serve, clock: Clock) -> Response:
         """What the client is answered. Raises Dropped, as does the answer where the connection is to break."""
@@ -163,10 +174,44 @@ class _Drip(Response):
 
 
 @dataclass(slots=True)
+class Schedule:
+    """Trouble by chance: each request meets one of `kinds` with a probability of `rate`, from `random.Random(seed)`.
+
+    A kind stands for a fault that is as it is by default; one that is to be otherwise (`when`, `status`, `path` …)
+    is written as a fault, whose `times` counts for nothing. The same requests in the same order meet the same trouble.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    seed: int
+    rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    kinds: Annotated[list[Kind | Fault], Field(min_length=1)] = field(default_factory=lambda: [*KINDS])
+    asked: int = field(default=0, init=False)
+    met: int = field(default=0, init=False)
+    """How many requests have been asked about so far, and how many of them met trouble."""
+    _rng: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)  # noqa: S311 - it is to be repeatable
+
+    def draw(self, market: str, method: str, path: str) -> Fault | None:
+        """What the next request meets; two numbers are drawn for it whatever they are needed for."""
+        chance, which = self._rng.random(), self._rng.random()
+        self.asked += 1
+        kind = self.kinds[int(which * len(self.kinds))]
+        fault = replace(kind) if isinstance(kind, Fault) else Fault(kind)
+        if chance >= self.rate or not fault.fits(market, method, path):
+            return None
+        self.met += 1
+        return fault
+
+
+@dataclass(slots=True)
 class Faults:
-    """The faults in force, oldest first; each is used up after its number of times."""
+    """The faults in force, oldest first, each used up after its number of times; and those that come by chance."""
 
     pending: list[Fault] = field(default_factory=list[Fault])
+    schedule: Schedule | None = None
 
     def add(self, fault: Fault) -> None:
         self.pending.append(fault)
@@ -175,12 +220,12 @@ class Faults:
         self.pending.clear()
 
     def take(self, market: str, method: str, path: str) -> Fault | None:
-        """The first fault that fits this request, counted down; None when there is none."""
+        """The first fault that fits this request, counted down, else what the schedule has for it; None for none."""
+        chance = None if self.schedule is None else self.schedule.draw(market, method, path)
         for fault in self.pending:
-            wanted = ((market, fault.market), (method, fault.method), (path, fault.path))
-            if all(fnmatch.fnmatchcase(value, pattern) for value, pattern in wanted):
+            if fault.fits(market, method, path):
                 fault.times -= 1
                 if fault.times <= 0:
                     self.pending.remove(fault)
                 return fault
-        return None
+        return chance
