@@ -9,8 +9,8 @@ import httpx2
 
 from market_mcp.sandbox import opentask
 from market_mcp.sandbox.faults import Faults
+from market_mcp.sandbox.serving import asgi
 from market_mcp.sandbox.store import Store
-from market_mcp.sandbox.web import asgi
 from sandbox.hands import PACE, Json, ManualClock
 
 

@@ -1,18 +1,29 @@
-"""What reached the pretend markets, whatever became of it: the witness of what a client sent."""
+"""What reached the pretend markets and what became of it: the witness of what a client sent."""
 
+import re
 from collections import deque
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from market_mcp.sandbox.store import Clock
-from market_mcp.sandbox.web import route_path
+
+BODY_KEPT = 4_000
+"""How many characters of a request's body are kept."""
+
+_PASSWORD = re.compile(r'("password"\s*:\s*)"(?:\\.|[^"\\])*"?')
+"""People type real ones, also where everything else is pretend; a value may be cut off by the limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """One request: its path without the market's prefix, its raw query, and when it came (wall clock)."""
+    """One request: its path without the market's prefix, its raw query, and when it came (wall clock).
+
+    `account` is the name of whoever the key or session belongs to (None: nobody), never the key. `status` is what
+    the client was told, None while that is open or when no status line was sent. `effect` says whether the state of
+    the market was changed by it, whatever the client was told; `fault` is the kind of trouble that it met.
+    """
 
     market: str
     method: str
@@ -21,26 +32,64 @@ class Seen:
     has_auth: bool
     content_type: str | None
     at: float
+    body: str | None = None
+    """The text of the body, up to `BODY_KEPT` characters, without passwords; None when there was none."""
+    idempotency_key: str | None = None
+    account: str | None = None
+    status: int | None = None
+    effect: bool = False
+    fault: str | None = None
+
+    def sent(self, raw: bytes) -> None:
+        if raw:
+            self.body = _PASSWORD.sub(r'\1"***"', raw.decode(errors="replace"))[:BODY_KEPT]
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request as the marketplace knows it, without the prefix that it is mounted under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def seen_of(scope: Scope) -> Seen:
+    """The entry of a request in the log; one of its own where nobody keeps a log."""
+    kept: Seen | None = scope.get("seen")
+    if kept is None:
+        kept = scope["seen"] = _entry(scope, "", 0.0)
+    return kept
+
+
+def _entry(scope: Scope, market: str, now: float) -> Seen:
+    headers = Headers(scope=scope)
+    return Seen(
+        market=market,
+        method=scope["method"],
+        path=route_path(scope),
+        query=scope["query_string"].decode("latin-1"),
+        has_auth="authorization" in headers or "cookie" in headers,
+        content_type=headers.get("content-type"),
+        at=now,
+        idempotency_key=headers.get("idempotency-key"),
+    )
 
 
 class Logged:
-    """An ASGI application whose requests are noted before it sees them."""
+    """An ASGI application whose requests are noted before it sees them, and completed by what it answers."""
 
     def __init__(self, app: ASGIApp, market: str, seen: deque[Seen], clock: Clock) -> None:
         self._app, self._market, self._seen, self._clock = app, market, seen, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            self._seen.append(
-                Seen(
-                    market=self._market,
-                    method=scope["method"],
-                    path=route_path(scope),
-                    query=scope["query_string"].decode("latin-1"),
-                    has_auth="authorization" in headers or "cookie" in headers,
-                    content_type=headers.get("content-type"),
-                    at=self._clock.now(),
-                )
-            )
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        entry = scope["seen"] = _entry(scope, self._market, self._clock.now())
+        self._seen.append(entry)
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # No server can write a status of 0: the connection is closed without one.
+                entry.status = message["status"] or None
+            await send(message)
+
+        await self._app(scope, receive, noting)

@@ -30,6 +30,10 @@ class Store:
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
+        self.changes = 0
+        """How many rows of watched tables have come, gone or become others through this connection."""
+        self._unwatched: frozenset[str] = frozenset()
+        self._db.create_function("sandbox_changed", 0, self._changed)
         # What is pretend may be lost in a power cut; it need not cost an fsync a call.
         self._db.execute("PRAGMA synchronous=OFF")
 
@@ -45,9 +49,29 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
-    def create(self, schema: str) -> None:
-        """Create the tables of `schema` (statements `CREATE … IF NOT EXISTS`) where they are missing."""
+    def create(self, schema: str, *, unwatched: frozenset[str] = frozenset()) -> None:
+        """Create the tables of `schema` (statements `CREATE … IF NOT EXISTS`) where they are missing.
+
+        Changes of the `unwatched` ones are bookkeeping and count for nothing.
+        """
+        self._unwatched |= unwatched
         self._db.executescript(schema)
+        for (table,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table not in self._unwatched and not table.startswith("sqlite_"):
+                self._watch(table)
+
+    def _watch(self, table: str) -> None:
+        """Count the changes of a table, by triggers of this connection only."""
+        columns = [row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")]
+        differs = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in columns)
+        for event, condition in (("INSERT", "1"), ("DELETE", "1"), ("UPDATE", differs)):
+            self._db.execute(
+                f"CREATE TEMP TRIGGER IF NOT EXISTS {table}_{event} AFTER {event} ON main.{table} "
+                f"WHEN {condition} BEGIN SELECT sandbox_changed(); END"
+            )
+
+    def _changed(self) -> None:
+        self.changes += 1
 
     def new_id(self) -> str:
         """A random UUID, as all three platforms use for their ids."""

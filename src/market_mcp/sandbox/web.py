@@ -1,25 +1,15 @@
-"""How a table of endpoints becomes a marketplace that answers HTTP."""
+"""What a pretend marketplace is written in: its endpoints, what they take, and what a handler is given and answers."""
 
-import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Scope
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.store import Store
 
 Model = TypeVar("Model", bound=BaseModel)
-
-HOLD_STEP = 0.25
-"""Seconds between two looks of a held request at whether its answer has come."""
 
 
 class Refusal(Exception):
@@ -102,9 +92,13 @@ def _declared(value: BaseModel | None, model: type[Model]) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a credential belongs to; `token` is the id of the credential where a market lets it be managed."""
+    """Who a credential belongs to; `token` is the id of the credential where a market lets it be managed.
+
+    `name` is the word by which people know the account: a username or handle.
+    """
 
     agent: str
+    name: str = ""
     scopes: frozenset[str] = frozenset()
     token: str = ""
 
@@ -154,127 +148,3 @@ class Market:
     forbidden: Sequence[Endpoint] = ()
     act: Act | None = None
     refuses_empty_json: bool = False
-
-
-def asgi(market: Market, store: Store, faults: Faults) -> Starlette:
-    """The marketplace as an ASGI application, to be mounted under `/<name>`."""
-    routes = [
-        Route(e.path, _endpoint(market, e, store, faults), methods=[e.method], name=f"{e.method} {e.path}")
-        for e in (*market.endpoints, *market.forbidden)
-    ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-
-
-def route_path(scope: Scope) -> str:
-    """The path of a request as the marketplace knows it, without the prefix that it is mounted under."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
-
-
-def _endpoint(
-    market: Market, endpoint: Endpoint, store: Store, faults: Faults
-) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        async def serve() -> Response:
-            try:
-                return _response(await _serve(market, endpoint, store, request))
-            except Refusal as refusal:
-                return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
-
-        fault = faults.take(market.name, endpoint.method, route_path(request.scope))
-        return await serve() if fault is None else await fault.meet(request, serve, store.clock)
-
-    return answer
-
-
-def _response(reply: Reply) -> Response:
-    return Response(status_code=reply.status) if reply.body is None else JSONResponse(reply.body, reply.status)
-
-
-async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Request) -> Reply:
-    arrived = store.clock.now()
-    raw = await request.body()
-    while True:
-        now = store.clock.now()
-        with store.transaction() as db:
-            if market.act is not None:
-                market.act(db, store, now)
-            # Who is asking comes before what is asked: a stranger learns nothing about what is expected.
-            identity = _identify(market, endpoint, db, request)
-            call = Call(
-                db=db,
-                store=store,
-                now=now,
-                arrived=arrived,
-                path=request.path_params,
-                query=_parse(endpoint.query, dict(request.query_params), "query"),
-                body=_parse(endpoint.body, _json(market, endpoint, request, raw), "body"),
-                agent=identity.agent,
-                scopes=identity.scopes,
-                token=identity.token,
-                client_ip=request.client.host if request.client else "",
-                headers=request.headers,
-            )
-            reply = endpoint.handle(call)
-        if isinstance(reply, Reply):
-            return reply
-        await store.clock.sleep(min(HOLD_STEP, max(0.0, reply.until - store.clock.now())))
-        if await request.is_disconnected():
-            # Nobody waits any more: what would have been handed over stays for the next who asks.
-            return Reply(None, 499)
-
-
-def _identify(market: Market, endpoint: Endpoint, db: sqlite3.Connection, request: Request) -> Identity:
-    header, cookie = request.headers.get("authorization", ""), request.cookies.get("session", "")
-    identity = None
-    if header.startswith("Bearer ") and endpoint.auth != "session":
-        identity = market.by_key(db, header.removeprefix("Bearer "))
-    elif endpoint.auth == "session" or (endpoint.auth == "any" and not header):
-        identity = market.by_session(db, cookie) if market.by_session and cookie else None
-    if identity is None:
-        if endpoint.auth != "none":
-            raise Refusal(401, "Unauthorized")
-        return Identity("")
-    if endpoint.scope is not None and endpoint.scope not in identity.scopes:
-        raise Refusal(403, f"Missing scope: {endpoint.scope}")
-    return identity
-
-
-def _json(market: Market, endpoint: Endpoint, request: Request, raw: bytes) -> object:
-    declared = request.headers.get("content-type", "").startswith("application/json")
-    if declared and not raw and market.refuses_empty_json:
-        raise Refusal(400, "Bad Request: body is empty but Content-Type is application/json")
-    if endpoint.body is None:
-        return None
-    if endpoint.body_optional and not raw:
-        return {}
-    if not declared:
-        raise Refusal(400, "Content-Type must be application/json")
-    try:
-        value = json.loads(raw, parse_float=_number)
-        # What Python reads and JSON cannot say (NaN, 1e999, half a surrogate pair) could not be shown again.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise Refusal(400, "Body is not valid JSON") from None
-    return value
-
-
-def _number(text: str) -> float:
-    """JSON has one kind of number: 5.0 is as whole as 5."""
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-def _parse(model: type[BaseModel] | None, value: object, where: str) -> BaseModel | None:
-    if model is None:
-        return None
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or where
-        raise Refusal(400, f"{name}: {first['msg']}") from None
-
-
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"error": "Not found"}, 404)

@@ -16,8 +16,9 @@ from starlette.types import ASGIApp
 from market_mcp.sandbox import KEYS, agentjob, control, openapi, opentask, polt
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.log import Logged, Seen
+from market_mcp.sandbox.serving import asgi
 from market_mcp.sandbox.store import Clock, Store
-from market_mcp.sandbox.web import Market, asgi
+from market_mcp.sandbox.web import Market
 
 __all__ = ["KEYS", "OTHER_KEYS", "SESSION", "World"]
 
@@ -66,7 +67,7 @@ class World:
         for module in (polt, agentjob, opentask):
             market = module.market(pace, contract)
             self.markets[market.name] = market
-            self.store.create(module.SCHEMA)
+            self.store.create(module.SCHEMA, unwatched=module.BOOKKEEPING)
             with self.store.transaction() as db:
                 if db.execute("INSERT OR IGNORE INTO seeded VALUES (?)", (market.name,)).rowcount:
                     module.seed(db, self.store, clock.now())

@@ -22,13 +22,16 @@ class Author:
 
 
 def by_key(db: sqlite3.Connection, key: str) -> Identity | None:
-    row = db.execute("SELECT id FROM agentjob_agents WHERE api_key = ?", (key,)).fetchone()
-    return None if row is None else Identity(row["id"], AGENT)
+    row = db.execute(
+        "SELECT a.id, u.name FROM agentjob_agents a JOIN agentjob_users u ON u.id = a.user_id WHERE a.api_key = ?",
+        (key,),
+    ).fetchone()
+    return None if row is None else Identity(row["id"], row["name"], AGENT)
 
 
 def by_session(db: sqlite3.Connection, cookie: str) -> Identity | None:
-    row = db.execute("SELECT id FROM agentjob_users WHERE session = ?", (cookie,)).fetchone()
-    return None if row is None else Identity(row["id"], USER)
+    row = db.execute("SELECT id, name FROM agentjob_users WHERE session = ?", (cookie,)).fetchone()
+    return None if row is None else Identity(row["id"], row["name"], USER)
 
 
 def the_agent(call: Call) -> sqlite3.Row:

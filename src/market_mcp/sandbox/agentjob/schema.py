@@ -1,5 +1,8 @@
 """The tables of the pretend AgentJob; times are seconds since 1970, lists are JSON."""
 
+BOOKKEEPING = frozenset({"agentjob_hits"})
+"""Tables that are not the market's state: what counts how often an address calls."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS agentjob_users (
     id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, wallet TEXT NOT NULL UNIQUE COLLATE NOCASE,

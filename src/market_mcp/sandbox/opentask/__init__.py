@@ -6,11 +6,11 @@ from typing import Literal
 from market_mcp.sandbox.opentask import accounts, bids, contracts, credentials, inbox, offers, talk, tasks
 from market_mcp.sandbox.opentask.replay import replayed
 from market_mcp.sandbox.opentask.robots import act
-from market_mcp.sandbox.opentask.schema import SCHEMA
+from market_mcp.sandbox.opentask.schema import BOOKKEEPING, SCHEMA
 from market_mcp.sandbox.opentask.seeding import seed
 from market_mcp.sandbox.web import Market
 
-__all__ = ["SCHEMA", "act", "market", "seed"]
+__all__ = ["BOOKKEEPING", "SCHEMA", "act", "market", "seed"]
 
 
 def market(pace: float, contract: Literal["seed", "current"]) -> Market:

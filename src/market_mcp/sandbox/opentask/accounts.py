@@ -20,8 +20,14 @@ MINUTE = 60.0
 
 def by_key(db: sqlite3.Connection, value: str) -> Identity | None:
     """Who a bearer token belongs to."""
-    row = db.execute("SELECT * FROM opentask_tokens WHERE digest = ?", (digest(value),)).fetchone()
-    return None if row is None else Identity(row["profile"], frozenset(json.loads(row["scopes"])), row["id"])
+    row = db.execute(
+        """SELECT t.*, p.handle FROM opentask_tokens t JOIN opentask_profiles p ON p.id = t.profile
+           WHERE t.digest = ?""",
+        (digest(value),),
+    ).fetchone()
+    if row is None:
+        return None
+    return Identity(row["profile"], row["handle"], frozenset(json.loads(row["scopes"])), row["id"])
 
 
 def digest(value: str) -> str:

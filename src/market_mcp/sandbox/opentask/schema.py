@@ -1,5 +1,8 @@
 """The tables of the pretend OpenTask. `seq` orders lists; times are seconds since 1970; arrays are JSON."""
 
+BOOKKEEPING = frozenset({"opentask_attempts", "opentask_answers"})
+"""Tables that are not the market's state: what counts attempts, and answers that can be had again."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS opentask_profiles (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at REAL NOT NULL,

@@ -5,8 +5,8 @@ elsewhere a record stands under its own name (`{"task": …}`) and a list beside
 """
 
 from market_mcp.sandbox.polt.routes import ENDPOINTS, FORBIDDEN, market
-from market_mcp.sandbox.polt.schema import SCHEMA
+from market_mcp.sandbox.polt.schema import BOOKKEEPING, SCHEMA
 from market_mcp.sandbox.polt.seed import KEYS, seed
 from market_mcp.sandbox.polt.tasks import act, review
 
-__all__ = ["ENDPOINTS", "FORBIDDEN", "KEYS", "SCHEMA", "act", "market", "review", "seed"]
+__all__ = ["BOOKKEEPING", "ENDPOINTS", "FORBIDDEN", "KEYS", "SCHEMA", "act", "market", "review", "seed"]

@@ -86,8 +86,8 @@ FORBIDDEN = (
 
 
 def _by_key(db: sqlite3.Connection, key: str) -> Identity | None:
-    row = db.execute("SELECT id FROM polt_agents WHERE api_key = ?", (key,)).fetchone()
-    return None if row is None else Identity(row["id"])
+    row = db.execute("SELECT id, username FROM polt_agents WHERE api_key = ?", (key,)).fetchone()
+    return None if row is None else Identity(row["id"], row["username"])
 
 
 def market(pace: float, _contract: Literal["seed", "current"]) -> Market:

@@ -1,5 +1,8 @@
 """The tables of the pretend POLT; times are seconds since 1970."""
 
+BOOKKEEPING = frozenset[str]()
+"""Tables that are not the market's state."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS polt_agents (
     id TEXT PRIMARY KEY, username TEXT NOT NULL UNIQUE COLLATE NOCASE, display_name TEXT NOT NULL,

@@ -1,0 +1,160 @@
+"""How a table of endpoints becomes a marketplace that answers HTTP."""
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable
+
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from market_mcp.sandbox.faults import Faults
+from market_mcp.sandbox.log import Seen, route_path, seen_of
+from market_mcp.sandbox.store import Store
+from market_mcp.sandbox.web import Call, Endpoint, Identity, Market, Refusal, Reply
+
+HOLD_STEP = 0.25
+"""Seconds between two looks of a held request at whether its answer has come."""
+
+
+def asgi(market: Market, store: Store, faults: Faults) -> Starlette:
+    """The marketplace as an ASGI application, to be mounted under `/<name>`."""
+    routes = [
+        Route(e.path, _endpoint(market, e, store, faults), methods=[e.method], name=f"{e.method} {e.path}")
+        for e in (*market.endpoints, *market.forbidden)
+    ]
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
+
+
+def _endpoint(
+    market: Market, endpoint: Endpoint, store: Store, faults: Faults
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        seen = seen_of(request.scope)
+        seen.sent(await request.body())
+        with store.transaction() as db:
+            seen.account = _account(market, db, request)
+
+        async def serve() -> Response:
+            try:
+                return _response(await _serve(market, endpoint, store, request, seen))
+            except Refusal as refusal:
+                return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
+
+        fault = faults.take(market.name, endpoint.method, route_path(request.scope))
+        if fault is None:
+            return await serve()
+        seen.fault = fault.kind
+        return await fault.meet(request, serve, store.clock)
+
+    return answer
+
+
+def _account(market: Market, db: sqlite3.Connection, request: Request) -> str | None:
+    """The name of whoever the key or session of a request belongs to, whether or not the endpoint asks for one."""
+    header, cookie = request.headers.get("authorization", ""), request.cookies.get("session", "")
+    identity = None
+    if header.startswith("Bearer "):
+        identity = market.by_key(db, header.removeprefix("Bearer "))
+    elif cookie and market.by_session is not None:
+        identity = market.by_session(db, cookie)
+    return None if identity is None else identity.name
+
+
+def _response(reply: Reply) -> Response:
+    return Response(status_code=reply.status) if reply.body is None else JSONResponse(reply.body, reply.status)
+
+
+async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Request, seen: Seen) -> Reply:
+    arrived = store.clock.now()
+    raw = await request.body()
+    while True:
+        now = store.clock.now()
+        with store.transaction() as db:
+            if market.act is not None:
+                market.act(db, store, now)
+            # Who is asking comes before what is asked: a stranger learns nothing about what is expected.
+            identity = _identify(market, endpoint, db, request)
+            call = Call(
+                db=db,
+                store=store,
+                now=now,
+                arrived=arrived,
+                path=request.path_params,
+                query=_parse(endpoint.query, dict(request.query_params), "query"),
+                body=_parse(endpoint.body, _json(market, endpoint, request, raw), "body"),
+                agent=identity.agent,
+                scopes=identity.scopes,
+                token=identity.token,
+                client_ip=request.client.host if request.client else "",
+                headers=request.headers,
+            )
+            before = store.changes
+            reply = endpoint.handle(call)
+            changed = store.changes > before
+        if isinstance(reply, Reply):
+            seen.effect = seen.effect or changed
+            return reply
+        await store.clock.sleep(min(HOLD_STEP, max(0.0, reply.until - store.clock.now())))
+        if await request.is_disconnected():
+            # Nobody waits any more: what would have been handed over stays for the next who asks.
+            return Reply(None, 499)
+
+
+def _identify(market: Market, endpoint: Endpoint, db: sqlite3.Connection, request: Request) -> Identity:
+    header, cookie = request.headers.get("authorization", ""), request.cookies.get("session", "")
+    identity = None
+    if header.startswith("Bearer ") and endpoint.auth != "session":
+        identity = market.by_key(db, header.removeprefix("Bearer "))
+    elif endpoint.auth == "session" or (endpoint.auth == "any" and not header):
+        identity = market.by_session(db, cookie) if market.by_session and cookie else None
+    if identity is None:
+        if endpoint.auth != "none":
+            raise Refusal(401, "Unauthorized")
+        return Identity("")
+    if endpoint.scope is not None and endpoint.scope not in identity.scopes:
+        raise Refusal(403, f"Missing scope: {endpoint.scope}")
+    return identity
+
+
+def _json(market: Market, endpoint: Endpoint, request: Request, raw: bytes) -> object:
+    declared = request.headers.get("content-type", "").startswith("application/json")
+    if declared and not raw and market.refuses_empty_json:
+        raise Refusal(400, "Bad Request: body is empty but Content-Type is application/json")
+    if endpoint.body is None:
+        return None
+    if endpoint.body_optional and not raw:
+        return {}
+    if not declared:
+        raise Refusal(400, "Content-Type must be application/json")
+    try:
+        value = json.loads(raw, parse_float=_number)
+        # What Python reads and JSON cannot say (NaN, 1e999, half a surrogate pair) could not be shown again.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise Refusal(400, "Body is not valid JSON") from None
+    return value
+
+
+def _number(text: str) -> float:
+    """JSON has one kind of number: 5.0 is as whole as 5."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _parse(model: type[BaseModel] | None, value: object, where: str) -> BaseModel | None:
+    if model is None:
+        return None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or where
+        raise Refusal(400, f"{name}: {first['msg']}") from None
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    seen_of(request.scope).sent(await request.body())
+    return JSONResponse({"error": "Not found"}, 404)
