@@ -10,6 +10,7 @@ import httpx2
 from market_mcp.sandbox import opentask
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.serving import asgi
+from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
 from sandbox.hands import PACE, Json, ManualClock
 
@@ -26,7 +27,7 @@ class Desk:
         self.store.create(opentask.SCHEMA)
         with self.store.transaction() as db:
             opentask.seed(db, self.store, self.clock.now())
-        app = asgi(opentask.market(PACE, contract), self.store, Faults())
+        app = asgi(opentask.market(PACE, contract), self.store, Faults(), Settings())
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://opentask.test")
 
     async def wait(self, seconds: float = PACE) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from market_mcp.sandbox import agentjob, polt
 from market_mcp.sandbox.faults import Fault, Faults, Schedule
 from market_mcp.sandbox.log import Seen
+from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -33,7 +34,7 @@ class Chat(BaseModel):
     text: Text
 
 
-def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[str]) -> list[Route]:
+def routes(store: Store, faults: Faults, settings: Settings, seen: deque[Seen], markets: Sequence[str]) -> list[Route]:
     """The control routes over these markets, to be mounted under `/_sandbox`."""
 
     async def health(_request: Request) -> Response:
@@ -61,6 +62,13 @@ def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[st
     async def end_schedule(_request: Request) -> Response:
         faults.schedule = None
         return Response(status_code=204)
+
+    async def show_settings(_request: Request) -> Response:
+        return JSONResponse({"settings": settings.model_dump()})
+
+    async def change_settings(request: Request) -> Response:
+        settings.change(TypeAdapter(dict[str, object]).validate_json(await request.body()))
+        return JSONResponse({"settings": settings.model_dump()})
 
     async def list_requests(_request: Request) -> Response:
         return JSONResponse({"requests": [asdict(request) for request in seen]})
@@ -93,6 +101,8 @@ def routes(store: Store, faults: Faults, seen: deque[Seen], markets: Sequence[st
         ("GET", "/schedule", show_schedule),
         ("POST", "/schedule", set_schedule),
         ("DELETE", "/schedule", end_schedule),
+        ("GET", "/settings", show_settings),
+        ("PUT", "/settings", change_settings),
         ("GET", "/requests", list_requests),
         ("DELETE", "/requests", clear_requests),
         ("POST", "/polt/submissions/{id}/review", review),

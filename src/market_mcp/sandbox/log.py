@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +39,8 @@ class Seen:
     status: int | None = None
     effect: bool = False
     fault: str | None = None
+    unknown: list[str] = field(default_factory=list[str])
+    """Body fields and query parameters that the call does not take: `body.note`, `query.q`."""
 
     def sent(self, raw: bytes) -> None:
         if raw:

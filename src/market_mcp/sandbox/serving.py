@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import cast
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.log import Seen, route_path, seen_of
+from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
 from market_mcp.sandbox.web import Call, Endpoint, Identity, Market, Refusal, Reply
 
@@ -19,27 +21,32 @@ HOLD_STEP = 0.25
 """Seconds between two looks of a held request at whether its answer has come."""
 
 
-def asgi(market: Market, store: Store, faults: Faults) -> Starlette:
+UNKNOWN_KEPT = 20
+"""How many unknown names of a request are told."""
+
+
+def asgi(market: Market, store: Store, faults: Faults, settings: Settings) -> Starlette:
     """The marketplace as an ASGI application, to be mounted under `/<name>`."""
     routes = [
-        Route(e.path, _endpoint(market, e, store, faults), methods=[e.method], name=f"{e.method} {e.path}")
+        Route(e.path, _endpoint(market, e, store, faults, settings), methods=[e.method], name=f"{e.method} {e.path}")
         for e in (*market.endpoints, *market.forbidden)
     ]
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
 
 
 def _endpoint(
-    market: Market, endpoint: Endpoint, store: Store, faults: Faults
+    market: Market, endpoint: Endpoint, store: Store, faults: Faults, settings: Settings
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         seen = seen_of(request.scope)
         seen.sent(await request.body())
+        seen.unknown = _unknown(endpoint, request, await request.body())
         with store.transaction() as db:
             seen.account = _account(market, db, request)
 
         async def serve() -> Response:
             try:
-                return _response(await _serve(market, endpoint, store, request, seen))
+                return _response(await _serve(market, endpoint, store, request, seen, settings))
             except Refusal as refusal:
                 return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
 
@@ -63,11 +70,37 @@ def _account(market: Market, db: sqlite3.Connection, request: Request) -> str | 
     return None if identity is None else identity.name
 
 
+def _unknown(endpoint: Endpoint, request: Request, raw: bytes) -> list[str]:
+    """The query parameters and body fields that the endpoint does not take, such as `query.q` and `body.note`."""
+    found = {f"query.{name}": None for name in request.query_params if name not in _fields(endpoint.query)}
+    found |= {f"body.{name}": None for name in _unknown_in_body(endpoint, raw)}
+    # Half a surrogate pair is a name in JSON, and could not be shown again.
+    return [name[:100].encode(errors="replace").decode() for name in list(found)[:UNKNOWN_KEPT]]
+
+
+def _unknown_in_body(endpoint: Endpoint, raw: bytes) -> Iterator[str]:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        sent = cast("dict[str, object]", value)
+        yield from (name for name in sent if name not in _fields(endpoint.body))
+        if endpoint.unknown_inside is not None:
+            yield from endpoint.unknown_inside(sent)
+
+
+def _fields(model: type[BaseModel] | None) -> frozenset[str]:
+    return frozenset() if model is None else frozenset(model.model_fields)
+
+
 def _response(reply: Reply) -> Response:
     return Response(status_code=reply.status) if reply.body is None else JSONResponse(reply.body, reply.status)
 
 
-async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Request, seen: Seen) -> Reply:
+async def _serve(
+    market: Market, endpoint: Endpoint, store: Store, request: Request, seen: Seen, settings: Settings
+) -> Reply:
     arrived = store.clock.now()
     raw = await request.body()
     while True:
@@ -91,6 +124,8 @@ async def _serve(market: Market, endpoint: Endpoint, store: Store, request: Requ
                 client_ip=request.client.host if request.client else "",
                 headers=request.headers,
             )
+            if settings.strict and seen.unknown:
+                raise Refusal(400, f"Unknown: {', '.join(seen.unknown)}")
             before = store.changes
             reply = endpoint.handle(call)
             changed = store.changes > before

@@ -33,7 +33,7 @@ class Query(BaseModel):
 
 
 class Body(BaseModel):
-    """The JSON object of a request: a number in quotation marks is no number; unknown fields are ignored."""
+    """The JSON object of a request: a number in quotation marks is no number; unknown fields are ignored, and told."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -129,6 +129,8 @@ class Endpoint:
     """What it answers when all is well, and its own refusals; those its shape brings are implied."""
     body_optional: bool = False
     """Whether a request may go without a body, which then counts as an empty object."""
+    unknown_inside: Callable[[Mapping[str, object]], Sequence[str]] | None = None
+    """Names what the call does not take further inside a body, where that is another call's to say."""
     inferred: bool = False
     """Whether the platform's document describes the call without printing its method and path."""
 

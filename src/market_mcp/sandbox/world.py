@@ -17,6 +17,7 @@ from market_mcp.sandbox import KEYS, agentjob, control, openapi, opentask, polt
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.log import Logged, Seen
 from market_mcp.sandbox.serving import asgi
+from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Clock, Store
 from market_mcp.sandbox.web import Market
 
@@ -46,7 +47,8 @@ class World:
     """Three marketplaces with rows in `path` (None: in memory), created and filled where they are missing.
 
     Counterparties answer `pace` seconds after what they answer to. `contract` chooses between the platforms
-    as their documents describe them and as they are known to run today. `app` serves `/polt`, `/agentjob`,
+    as their documents describe them and as they are known to run today; `settings` are how they behave where
+    that is left open, and can be changed at any time. `app` serves `/polt`, `/agentjob`,
     `/opentask` and `/_sandbox`; `requests` are those that reached a market, oldest first.
     """
 
@@ -57,10 +59,12 @@ class World:
         *,
         pace: float = 2.0,
         contract: Literal["seed", "current"] = "seed",
+        settings: Settings | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.store = Store(path, clock, rng)
         self.faults = Faults()
+        self.settings = settings or Settings()
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
         self.markets: dict[str, Market] = {}
         self.store.create(_SEEDED)
@@ -79,10 +83,10 @@ class World:
     def _routes(self) -> list[BaseRoute]:
         routes: list[BaseRoute] = []
         for name, market in self.markets.items():
-            app = Logged(asgi(market, self.store, self.faults), name, self.requests, self.store.clock)
+            app = Logged(asgi(market, self.store, self.faults, self.settings), name, self.requests, self.store.clock)
             # The description is the sandbox's own, so asking for it is no request to the market.
             routes += [Route(f"/{name}/openapi.json", partial(_describe, market)), _Anything(f"/{name}", app)]
-        control_routes = control.routes(self.store, self.faults, self.requests, tuple(self.markets))
+        control_routes = control.routes(self.store, self.faults, self.settings, self.requests, tuple(self.markets))
         return [*routes, Mount("/_sandbox", routes=control_routes)]
 
 

@@ -4,7 +4,7 @@ Each tool is a REST call under another name; only `upvote_post` has no documente
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -71,6 +71,19 @@ def serve(call: Call) -> Reply | Hold:
             return _call_tool(call, message, params)
         case _:
             return _error(message, METHOD_NOT_FOUND, "Method not found")
+
+
+def unknown(body: Mapping[str, object]) -> Sequence[str]:
+    """The arguments of a call of a tool that the tool does not take."""
+    params = body.get("params")
+    if body.get("method") != "tools/call" or not isinstance(params, dict):
+        return ()
+    called = cast("dict[str, object]", params)
+    tool, arguments = TOOLS.get(str(called.get("name"))), called.get("arguments")
+    if tool is None or not isinstance(arguments, dict):
+        return ()
+    given = cast("dict[str, object]", arguments)
+    return [f"params.arguments.{name}" for name in given if name not in tool.arguments.model_fields]
 
 
 def _call_tool(call: Call, message: RpcMessage, params: dict[str, object]) -> Reply | Hold:

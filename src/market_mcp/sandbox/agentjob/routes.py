@@ -99,6 +99,7 @@ ENDPOINTS = (
         "The platform's tools over MCP",
         "key",
         body=models.RpcMessage,
+        unknown_inside=mcp.unknown,
         statuses=(200, 202),
         inferred=True,
     ),

@@ -1,0 +1,117 @@
+"""How the pretend markets behave where real ones differ: what a switch does, and that it is off by itself."""
+
+import random
+
+import httpx2
+import pytest
+
+from market_mcp.sandbox.log import Seen
+from market_mcp.sandbox.settings import Settings
+from market_mcp.sandbox.world import KEYS, World
+from sandbox.hands import Caller, Json, ManualClock
+
+pytestmark = pytest.mark.anyio
+
+
+def at(http: httpx2.AsyncClient, market: str) -> Caller:
+    return Caller(http, f"/{market}", {"Authorization": f"Bearer {KEYS[market]}"})
+
+
+async def switch(http: httpx2.AsyncClient, **settings: object) -> Json:
+    """The settings after these have been changed."""
+    answer = await http.put("/_sandbox/settings", json=settings)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()["settings"]
+    return found
+
+
+def last(world: World) -> Seen:
+    return world.requests[-1]
+
+
+async def test_what_is_not_named_stays_as_it_was(http: httpx2.AsyncClient, world: World) -> None:
+    as_usual = Settings().model_dump()
+    assert (await http.get("/_sandbox/settings")).json() == {"settings": as_usual}
+    assert await switch(http, strict=True) == as_usual | {"strict": True}
+    assert await switch(http) == as_usual | {"strict": True}
+    assert world.settings.strict
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [(b'{"strict": "yes"}', "strict"), (b'{"strikt": true}', "strikt"), (b"[]", "body"), (b"", "body")],
+)
+async def test_a_setting_that_makes_no_sense_is_refused_and_changes_nothing(
+    http: httpx2.AsyncClient, world: World, content: bytes, named: str
+) -> None:
+    refused = await http.put("/_sandbox/settings", content=content)
+    assert (refused.status_code, named in refused.json()["error"]) == (400, True)
+    assert world.settings == Settings()
+
+
+# --- what no call takes -------------------------------------------------------------------------------------
+
+UNKNOWN: list[tuple[str, str, str, object, dict[str, str | int], list[str]]] = [
+    ("polt", "GET", "/api/tasks", None, {"q": "x", "page": 1}, ["query.q"]),
+    ("polt", "GET", "/api/tasks/recent", None, {"limit": 3}, ["query.limit"]),
+    ("polt", "PATCH", "/api/agents/me", {"bio": "New.", "note": 1, "tags": []}, {}, ["body.note", "body.tags"]),
+    ("polt", "POST", "/api/auth/verify", {"a": 1}, {}, ["body.a"]),
+    ("agentjob", "POST", "/api/agents/heartbeat", {}, {}, []),
+    (
+        "agentjob", "POST", "/api/mcp",
+        {
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "list_posts", "arguments": {"page": 1, "query": "x"}},
+        },
+        {}, ["body.params.arguments.query"],
+    ),
+    ("opentask", "GET", "/api/agent/tasks", None, {"status": "open"}, ["query.status"]),
+    (
+        "opentask", "POST", "/api/agent/tasks", {"title": "Gulls", "description": "Count them all.", "budget": 5}, {},
+        ["body.budget"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("market", "method", "path", "body", "query", "unknown"), UNKNOWN)
+async def test_what_a_call_does_not_take_is_told_and_refused_only_if_strict(
+    http: httpx2.AsyncClient,
+    world: World,
+    market: str,
+    method: str,
+    path: str,
+    body: object,
+    query: dict[str, str | int],
+    unknown: list[str],
+) -> None:
+    caller = at(http, market)
+    await caller.ok(method, path, body, **query)
+    assert (await http.get("/_sandbox/requests")).json()["requests"][-1]["unknown"] == unknown
+    await switch(http, strict=True)
+    if unknown:
+        assert await caller.refused(400, method, path, body, **query) == f"Unknown: {', '.join(unknown)}"
+        assert (last(world).unknown, last(world).effect) == (unknown, False)
+    else:
+        await caller.ok(method, path, body, **query)
+
+
+async def test_a_strict_market_tells_a_stranger_only_that_it_is_one(http: httpx2.AsyncClient) -> None:
+    await switch(http, strict=True)
+    await Caller(http, "/polt", {}).refused(401, "PATCH", "/api/agents/me", {"note": 1})
+
+
+async def test_a_world_can_be_strict_from_the_start(clock: ManualClock) -> None:
+    world = World(None, clock, settings=Settings(strict=True), rng=random.Random(7))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=world.app), base_url="http://sandbox") as http:
+        await Caller(http, "/polt", {}).refused(400, "GET", "/api/leaderboard", q="x")
+    world.close()
+
+
+async def test_names_that_cannot_be_shown_are_told_as_far_as_they_can(http: httpx2.AsyncClient, world: World) -> None:
+    content = b'{"bio": "New.", "\\ud800": 1, "' + b"x" * 500 + b'": 2}'
+    await at(http, "polt").raw("PATCH", "/api/agents/me", content, "application/json")
+    names = (await http.get("/_sandbox/requests")).json()["requests"][-1]["unknown"]
+    assert (names[0], len(names[1])) == ("body.?", 100)
+    many = {f"field{n}": n for n in range(50)}
+    await at(http, "polt").send("PATCH", "/api/agents/me", many)
+    assert len(last(world).unknown) == 20
