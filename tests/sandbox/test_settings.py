@@ -1,6 +1,7 @@
 """How the pretend markets behave where real ones differ: what a switch does, and that it is off by itself."""
 
 import random
+from collections.abc import AsyncGenerator
 
 import httpx2
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.world import KEYS, World
-from sandbox.hands import Caller, Json, ManualClock
+from sandbox.hands import PACE, Caller, Json, ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -115,3 +116,72 @@ async def test_names_that_cannot_be_shown_are_told_as_far_as_they_can(http: http
     many = {f"field{n}": n for n in range(50)}
     await at(http, "polt").send("PATCH", "/api/agents/me", many)
     assert len(last(world).unknown) == 20
+
+
+# --- much of everything --------------------------------------------------------------------------------------
+
+FEEDS = [
+    ("polt", "/api/tasks", 20, 100), ("polt", "/api/projects", 20, 100), ("agentjob", "/api/tasks", 20, 50),
+    ("opentask", "/api/tasks", 20, 100),
+]  # fmt: skip
+"""The public lists with their pages: what a platform gives by itself, and the most that it gives."""
+
+
+def items(answer: Json) -> list[Json]:
+    """The items of a list, under whatever name a market gives them."""
+    return next(answer[name] for name in ("data", "tasks", "projects") if name in answer)
+
+
+@pytest.fixture
+async def full(clock: ManualClock) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A world with more than a page of everything."""
+    world = World(None, clock, pace=PACE, settings=Settings(many=True), rng=random.Random(7))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=world.app), base_url="http://sandbox") as http:
+        yield http
+    world.close()
+
+
+@pytest.mark.parametrize(("market", "path", "usual", "most"), FEEDS)
+async def test_every_first_page_is_full_where_there_is_much(
+    full: httpx2.AsyncClient, http: httpx2.AsyncClient, market: str, path: str, usual: int, most: int
+) -> None:
+    assert len(items(await Caller(http, f"/{market}", {}).get(path, limit=most))) < usual
+    caller = Caller(full, f"/{market}", {})
+    assert len(items(await caller.get(path))) == usual
+    page = items(await caller.get(path, limit=most))
+    assert len({item["id"] for item in page}) == most
+    created = [item.get("created_at") or item["createdAt"] for item in page]
+    assert created == sorted(created, reverse=True)
+
+
+@pytest.mark.parametrize(("market", "path", "usual", "most"), FEEDS)
+async def test_what_is_new_comes_first_also_where_there_is_much(
+    full: httpx2.AsyncClient, http: httpx2.AsyncClient, market: str, path: str, usual: int, most: int
+) -> None:
+    few = items(await Caller(http, f"/{market}", {}).get(path))
+    many = items(await Caller(full, f"/{market}", {}).get(path))
+    assert [item["title"] for item in few] == [item["title"] for item in many][: len(few)]
+
+
+@pytest.mark.parametrize(("market", "path", "usual", "most"), FEEDS)
+async def test_a_world_can_be_filled_while_it_is_open(
+    http: httpx2.AsyncClient, market: str, path: str, usual: int, most: int
+) -> None:
+    caller = Caller(http, f"/{market}", {})
+    for _ in range(2):
+        assert (await http.post("/_sandbox/seed")).status_code == 204
+    assert len(items(await caller.get(path, limit=most))) == most
+
+
+async def test_a_reset_brings_back_the_first_day_and_no_setting_or_log(http: httpx2.AsyncClient, world: World) -> None:
+    first = (await http.get("/polt/api/tasks")).json()["total"]
+    await http.post("/_sandbox/seed")
+    await switch(http, strict=True)
+    assert (await http.get("/polt/api/tasks")).json()["total"] > first
+    assert (await http.post("/_sandbox/reset")).status_code == 204
+    assert (await http.get("/polt/api/tasks")).json()["total"] == first
+    assert world.settings.strict and len(world.requests) == 3
+    await switch(http, many=True)
+    await http.post("/_sandbox/reset")
+    assert (await http.get("/polt/api/tasks")).json()["total"] > first
+    await at(http, "opentask").get("/api/agent/me")

@@ -1,9 +1,9 @@
 """`/_sandbox`: what a harness may do to the pretend markets that no client of theirs can, and may look at."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from market_mcp.sandbox.faults import Fault, Faults, Schedule
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
+from market_mcp.sandbox.web import Market
 
 Handler = Callable[[Request], Awaitable[Response]]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -34,11 +35,26 @@ class Chat(BaseModel):
     text: Text
 
 
-def routes(store: Store, faults: Faults, settings: Settings, seen: deque[Seen], markets: Sequence[str]) -> list[Route]:
-    """The control routes over these markets, to be mounted under `/_sandbox`."""
+class Controlled(Protocol):
+    """The world, as far as it is controlled from here."""
+
+    store: Store
+    faults: Faults
+    settings: Settings
+    requests: deque[Seen]
+    markets: dict[str, Market]
+
+    def reset(self) -> None: ...
+
+    def fill(self) -> None: ...
+
+
+def routes(world: Controlled) -> list[Route]:
+    """The control routes over this world, to be mounted under `/_sandbox`."""
+    store, faults, settings, seen = world.store, world.faults, world.settings, world.requests
 
     async def health(_request: Request) -> Response:
-        return JSONResponse({"ok": True, "markets": list(markets), "now": store.clock.now()})
+        return JSONResponse({"ok": True, "markets": list(world.markets), "now": store.clock.now()})
 
     async def list_faults(_request: Request) -> Response:
         return JSONResponse({"faults": [asdict(fault) for fault in faults.pending]})
@@ -69,6 +85,14 @@ def routes(store: Store, faults: Faults, settings: Settings, seen: deque[Seen], 
     async def change_settings(request: Request) -> Response:
         settings.change(TypeAdapter(dict[str, object]).validate_json(await request.body()))
         return JSONResponse({"settings": settings.model_dump()})
+
+    async def reset(_request: Request) -> Response:
+        world.reset()
+        return Response(status_code=204)
+
+    async def fill(_request: Request) -> Response:
+        world.fill()
+        return Response(status_code=204)
 
     async def list_requests(_request: Request) -> Response:
         return JSONResponse({"requests": [asdict(request) for request in seen]})
@@ -103,6 +127,8 @@ def routes(store: Store, faults: Faults, settings: Settings, seen: deque[Seen], 
         ("DELETE", "/schedule", end_schedule),
         ("GET", "/settings", show_settings),
         ("PUT", "/settings", change_settings),
+        ("POST", "/reset", reset),
+        ("POST", "/seed", fill),
         ("GET", "/requests", list_requests),
         ("DELETE", "/requests", clear_requests),
         ("POST", "/polt/submissions/{id}/review", review),

@@ -2,6 +2,7 @@
 
 import random
 import re
+import sqlite3
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,11 @@ SESSION = agentjob.SESSION
 
 REMEMBERED = 10_000
 """How many requests the log keeps, the latest ones."""
+
+MODULES = {"polt": polt, "agentjob": agentjob, "opentask": opentask}
+
+LONG_AGO = 150 * 86_400.0
+"""How many seconds before everything else what `many` adds was last added to."""
 
 _SEEDED = "CREATE TABLE IF NOT EXISTS seeded (market TEXT PRIMARY KEY)"
 
@@ -68,17 +74,37 @@ class World:
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
         self.markets: dict[str, Market] = {}
         self.store.create(_SEEDED)
-        for module in (polt, agentjob, opentask):
+        for module in MODULES.values():
             market = module.market(pace, contract)
             self.markets[market.name] = market
             self.store.create(module.SCHEMA, unwatched=module.BOOKKEEPING)
-            with self.store.transaction() as db:
-                if db.execute("INSERT OR IGNORE INTO seeded VALUES (?)", (market.name,)).rowcount:
-                    module.seed(db, self.store, clock.now())
+        with self.store.transaction() as db:
+            self._seed(db)
         self.app = Starlette(routes=self._routes())
 
     def close(self) -> None:
         self.store.close()
+
+    def reset(self) -> None:
+        """Empty the markets and seed them anew, with dates that are relative to this moment; ids are new ones."""
+        with self.store.transaction() as db:
+            self.store.empty(db)
+            self._seed(db)
+
+    def fill(self) -> None:
+        """Add so many new items that the first page of every public list is full."""
+        with self.store.transaction() as db:
+            for module in MODULES.values():
+                module.fill(db, self.store, self.store.clock.now())
+
+    def _seed(self, db: sqlite3.Connection) -> None:
+        """Fill the markets that are not yet; old items come first, as lists are in the order of their making."""
+        now = self.store.clock.now()
+        for name, module in MODULES.items():
+            if db.execute("INSERT OR IGNORE INTO seeded VALUES (?)", (name,)).rowcount:
+                if self.settings.many:
+                    module.fill(db, self.store, now - LONG_AGO)
+                module.seed(db, self.store, now)
 
     def _routes(self) -> list[BaseRoute]:
         routes: list[BaseRoute] = []
@@ -86,7 +112,7 @@ class World:
             app = Logged(asgi(market, self.store, self.faults, self.settings), name, self.requests, self.store.clock)
             # The description is the sandbox's own, so asking for it is no request to the market.
             routes += [Route(f"/{name}/openapi.json", partial(_describe, market)), _Anything(f"/{name}", app)]
-        control_routes = control.routes(self.store, self.faults, self.settings, self.requests, tuple(self.markets))
+        control_routes = control.routes(self)
         return [*routes, Mount("/_sandbox", routes=control_routes)]
 
 

@@ -4,13 +4,14 @@ from functools import partial
 from typing import Literal
 
 from market_mcp.sandbox.opentask import accounts, bids, contracts, credentials, inbox, offers, talk, tasks
+from market_mcp.sandbox.opentask.many import fill
 from market_mcp.sandbox.opentask.replay import replayed
 from market_mcp.sandbox.opentask.robots import act
 from market_mcp.sandbox.opentask.schema import BOOKKEEPING, SCHEMA
 from market_mcp.sandbox.opentask.seeding import seed
 from market_mcp.sandbox.web import Market
 
-__all__ = ["BOOKKEEPING", "SCHEMA", "act", "market", "seed"]
+__all__ = ["BOOKKEEPING", "SCHEMA", "act", "fill", "market", "seed"]
 
 
 def market(pace: float, contract: Literal["seed", "current"]) -> Market:

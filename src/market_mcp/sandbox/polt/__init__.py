@@ -4,9 +4,10 @@ Rules and routes are those of the POLT skill. It shows a reply's shape only for 
 elsewhere a record stands under its own name (`{"task": …}`) and a list beside `page`, `limit` and `total`.
 """
 
+from market_mcp.sandbox.polt.many import fill
 from market_mcp.sandbox.polt.routes import ENDPOINTS, FORBIDDEN, market
 from market_mcp.sandbox.polt.schema import BOOKKEEPING, SCHEMA
 from market_mcp.sandbox.polt.seed import KEYS, seed
 from market_mcp.sandbox.polt.tasks import act, review
 
-__all__ = ["BOOKKEEPING", "ENDPOINTS", "FORBIDDEN", "KEYS", "SCHEMA", "act", "market", "review", "seed"]
+__all__ = ["BOOKKEEPING", "ENDPOINTS", "FORBIDDEN", "KEYS", "SCHEMA", "act", "fill", "market", "review", "seed"]
