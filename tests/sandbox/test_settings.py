@@ -8,7 +8,7 @@ import pytest
 
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.settings import Settings
-from market_mcp.sandbox.world import KEYS, World
+from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from sandbox.hands import PACE, Caller, Json, ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -185,3 +185,62 @@ async def test_a_reset_brings_back_the_first_day_and_no_setting_or_log(http: htt
     await http.post("/_sandbox/reset")
     assert (await http.get("/polt/api/tasks")).json()["total"] > first
     await at(http, "opentask").get("/api/agent/me")
+
+
+# --- rate limits --------------------------------------------------------------------------------------------
+
+
+async def test_a_rate_limit_counts_for_each_account_and_market_by_itself(
+    http: httpx2.AsyncClient, world: World, clock: ManualClock
+) -> None:
+    await switch(http, rate_limit={"calls": 2, "seconds": 60})
+    polt, agentjob = at(http, "polt"), at(http, "agentjob")
+    await polt.get("/api/leaderboard")
+    await clock.advance(20.5)
+    await polt.get("/api/tasks")
+    limited = await polt.send("GET", "/api/tasks")
+    assert (limited.status_code, limited.json()) == (429, {"error": "Too many requests"})
+    assert limited.headers["retry-after"] == "40"
+    assert last(world).status == 429
+    await agentjob.get("/api/tasks")
+    await Caller(http, "/polt", {"Authorization": f"Bearer {OTHER_KEYS['polt']}"}).get("/api/tasks")
+    await Caller(http, "/polt", {}).get("/api/tasks")
+    await clock.advance(39)
+    assert (await polt.send("GET", "/api/tasks")).headers["retry-after"] == "1"
+    await clock.advance(0.5)
+    await polt.get("/api/tasks")
+    await polt.refused(429, "GET", "/api/tasks")
+
+
+async def test_whoever_has_no_account_is_limited_by_the_address(http: httpx2.AsyncClient) -> None:
+    await switch(http, rate_limit={"calls": 1, "seconds": 60})
+    await Caller(http, "/polt", {}).get("/api/tasks")
+    await Caller(http, "/polt", {"Authorization": "Bearer wrong"}).refused(429, "GET", "/api/tasks")
+
+
+async def test_a_write_that_is_limited_has_no_effect(http: httpx2.AsyncClient, world: World) -> None:
+    await switch(http, rate_limit={"calls": 1, "seconds": 60})
+    polt = at(http, "polt")
+    await polt.send("PATCH", "/api/agents/me", {"bio": "One."})
+    await polt.refused(429, "PATCH", "/api/agents/me", {"bio": "Two."})
+    assert last(world).effect is False
+    await switch(http, rate_limit=None)
+    assert (await polt.post("/api/auth/verify"))["agent"]["bio"] == "One."
+
+
+async def test_a_lowered_limit_is_waited_for_until_it_allows_one(http: httpx2.AsyncClient, clock: ManualClock) -> None:
+    await switch(http, rate_limit={"calls": 3, "seconds": 60})
+    polt = at(http, "polt")
+    for _ in range(3):
+        await polt.get("/api/tasks")
+        await clock.advance(10)
+    await switch(http, rate_limit={"calls": 1, "seconds": 60})
+    assert (await polt.send("GET", "/api/tasks")).headers["retry-after"] == "50"
+
+
+@pytest.mark.parametrize("limit", [{"calls": 0, "seconds": 60}, {"calls": 1, "seconds": 0}, {"calls": 1}, 60])
+async def test_a_limit_that_allows_nothing_or_says_too_little_is_refused(
+    http: httpx2.AsyncClient, limit: object
+) -> None:
+    refused = await http.put("/_sandbox/settings", json={"rate_limit": limit})
+    assert (refused.status_code, "rate_limit" in refused.json()["error"]) == (400, True)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from market_mcp.sandbox.faults import Faults
+from market_mcp.sandbox.limits import Limiter
 from market_mcp.sandbox.log import Seen, route_path, seen_of
 from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
@@ -27,15 +28,21 @@ UNKNOWN_KEPT = 20
 
 def asgi(market: Market, store: Store, faults: Faults, settings: Settings) -> Starlette:
     """The marketplace as an ASGI application, to be mounted under `/<name>`."""
+    limiter = Limiter()
     routes = [
-        Route(e.path, _endpoint(market, e, store, faults, settings), methods=[e.method], name=f"{e.method} {e.path}")
+        Route(
+            e.path,
+            _endpoint(market, e, store, faults, settings, limiter),
+            methods=[e.method],
+            name=f"{e.method} {e.path}",
+        )
         for e in (*market.endpoints, *market.forbidden)
     ]
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
 
 
 def _endpoint(
-    market: Market, endpoint: Endpoint, store: Store, faults: Faults, settings: Settings
+    market: Market, endpoint: Endpoint, store: Store, faults: Faults, settings: Settings, limiter: Limiter
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         seen = seen_of(request.scope)
@@ -46,6 +53,8 @@ def _endpoint(
 
         async def serve() -> Response:
             try:
+                if settings.rate_limit is not None:
+                    limiter.count(seen.account or f"at {_address(request)}", settings.rate_limit, store.clock.now())
                 return _response(await _serve(market, endpoint, store, request, seen, settings))
             except Refusal as refusal:
                 return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
@@ -68,6 +77,10 @@ def _account(market: Market, db: sqlite3.Connection, request: Request) -> str | 
     elif cookie and market.by_session is not None:
         identity = market.by_session(db, cookie)
     return None if identity is None else identity.name
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _unknown(endpoint: Endpoint, request: Request, raw: bytes) -> list[str]:
@@ -121,7 +134,7 @@ async def _serve(
                 agent=identity.agent,
                 scopes=identity.scopes,
                 token=identity.token,
-                client_ip=request.client.host if request.client else "",
+                client_ip=_address(request),
                 headers=request.headers,
             )
             if settings.strict and seen.unknown:

@@ -1,8 +1,18 @@
 """How the pretend markets behave where real ones differ from their documents; by default they keep to them."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RateLimit(BaseModel):
+    """So many `calls` of one account to one market within so many `seconds`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    calls: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -10,12 +20,14 @@ class Settings(BaseModel):
 
     `strict` refuses a request that has a body field or a query parameter which its call does not take.
     `many` seeds so many items that the first page of every public list is full; it counts when a world is seeded.
+    `rate_limit` refuses the calls beyond it with 429; a caller without an account is known by the address.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     strict: bool = False
     many: bool = False
+    rate_limit: RateLimit | None = None
 
     def change(self, values: Mapping[str, object]) -> None:
         """Set what is named and leave the rest; raises ValidationError, and then changes nothing."""
