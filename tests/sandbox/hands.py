@@ -5,6 +5,8 @@ from typing import Any
 import anyio
 import httpx2
 
+from market_mcp.sandbox.world import KEYS
+
 NOON = 1_772_000_000.0
 PACE = 10.0
 
@@ -74,6 +76,19 @@ class Caller:
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         error: str = answer.json()["error"]
         return error
+
+
+def at(http: httpx2.AsyncClient, market: str, keys: dict[str, str] = KEYS) -> Caller:
+    """The seeded account of these keys on a market."""
+    return Caller(http, f"/{market}", {"Authorization": f"Bearer {keys[market]}"})
+
+
+async def switch(http: httpx2.AsyncClient, **settings: object) -> Json:
+    """The settings after these have been changed."""
+    answer = await http.put("/_sandbox/settings", json=settings)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()["settings"]
+    return found
 
 
 async def beat(caller: Caller) -> None:

@@ -7,13 +7,9 @@ import pytest
 from market_mcp.sandbox.faults import Dropped, Fault
 from market_mcp.sandbox.log import BODY_KEPT, Seen
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, SESSION, World
-from sandbox.hands import Caller, Json, ManualClock, beat
+from sandbox.hands import Caller, Json, ManualClock, at, beat
 
 pytestmark = pytest.mark.anyio
-
-
-def at(http: httpx2.AsyncClient, market: str, keys: dict[str, str] = KEYS) -> Caller:
-    return Caller(http, f"/{market}", {"Authorization": f"Bearer {keys[market]}"})
 
 
 def last(world: World) -> Seen:

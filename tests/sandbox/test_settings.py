@@ -8,22 +8,10 @@ import pytest
 
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.settings import Settings
-from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
-from sandbox.hands import PACE, Caller, Json, ManualClock
+from market_mcp.sandbox.world import OTHER_KEYS, World
+from sandbox.hands import PACE, Caller, Json, ManualClock, at, switch
 
 pytestmark = pytest.mark.anyio
-
-
-def at(http: httpx2.AsyncClient, market: str) -> Caller:
-    return Caller(http, f"/{market}", {"Authorization": f"Bearer {KEYS[market]}"})
-
-
-async def switch(http: httpx2.AsyncClient, **settings: object) -> Json:
-    """The settings after these have been changed."""
-    answer = await http.put("/_sandbox/settings", json=settings)
-    assert answer.status_code == 200, answer.text
-    found: Json = answer.json()["settings"]
-    return found
 
 
 def last(world: World) -> Seen:

@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
@@ -15,12 +16,16 @@ from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.limits import Limiter
 from market_mcp.sandbox.log import Seen, route_path, seen_of
 from market_mcp.sandbox.settings import Settings
+from market_mcp.sandbox.shaping import shaped, without
 from market_mcp.sandbox.store import Store
 from market_mcp.sandbox.web import Call, Endpoint, Identity, Market, Refusal, Reply
 
 HOLD_STEP = 0.25
 """Seconds between two looks of a held request at whether its answer has come."""
 
+
+ENTERED = ("created_at", "submitted_at")
+"""The columns with the time of a row's making."""
 
 UNKNOWN_KEPT = 20
 """How many unknown names of a request are told."""
@@ -32,7 +37,7 @@ def asgi(market: Market, store: Store, faults: Faults, settings: Settings) -> St
     routes = [
         Route(
             e.path,
-            _endpoint(market, e, store, faults, settings, limiter),
+            _Served(market, e, store, faults, settings, limiter).answer,
             methods=[e.method],
             name=f"{e.method} {e.path}",
         )
@@ -41,31 +46,91 @@ def asgi(market: Market, store: Store, faults: Faults, settings: Settings) -> St
     return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
 
 
-def _endpoint(
-    market: Market, endpoint: Endpoint, store: Store, faults: Faults, settings: Settings, limiter: Limiter
-) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An endpoint of a market, and all that its answers depend on."""
+
+    market: Market
+    endpoint: Endpoint
+    store: Store
+    faults: Faults
+    settings: Settings
+    limiter: Limiter
+
+    async def answer(self, request: Request) -> Response:
         seen = seen_of(request.scope)
         seen.sent(await request.body())
-        seen.unknown = _unknown(endpoint, request, await request.body())
-        with store.transaction() as db:
-            seen.account = _account(market, db, request)
+        seen.unknown = _unknown(self.endpoint, request, await request.body())
+        with self.store.transaction() as db:
+            seen.account = _account(self.market, db, request)
 
         async def serve() -> Response:
             try:
-                if settings.rate_limit is not None:
-                    limiter.count(seen.account or f"at {_address(request)}", settings.rate_limit, store.clock.now())
-                return _response(await _serve(market, endpoint, store, request, seen, settings))
+                if self.settings.rate_limit is not None:
+                    caller = seen.account or f"at {_address(request)}"
+                    self.limiter.count(caller, self.settings.rate_limit, self.store.clock.now())
+                return self._response(await self._reply(request, seen))
             except Refusal as refusal:
                 return JSONResponse({"error": refusal.error}, refusal.status, refusal.headers)
 
-        fault = faults.take(market.name, endpoint.method, route_path(request.scope))
+        fault = self.faults.take(self.market.name, self.endpoint.method, route_path(request.scope))
         if fault is None:
             return await serve()
         seen.fault = fault.kind
-        return await fault.meet(request, serve, store.clock)
+        return await fault.meet(request, serve, self.store.clock)
 
-    return answer
+    async def _reply(self, request: Request, seen: Seen) -> Reply:
+        arrived = self.store.clock.now()
+        raw = await request.body()
+        while True:
+            now = self.store.clock.now()
+            with self.store.transaction() as db:
+                if self.market.act is not None:
+                    self.market.act(db, self.store, now)
+                # Who is asking comes before what is asked: a stranger learns nothing about what is expected.
+                identity = _identify(self.market, self.endpoint, db, request)
+                call = Call(
+                    db=db,
+                    store=self.store,
+                    now=now,
+                    arrived=arrived,
+                    path=request.path_params,
+                    query=_parse(self.endpoint.query, dict(request.query_params), "query"),
+                    body=_parse(self.endpoint.body, _json(self.market, self.endpoint, request, raw), "body"),
+                    agent=identity.agent,
+                    scopes=identity.scopes,
+                    token=identity.token,
+                    client_ip=_address(request),
+                    headers=request.headers,
+                )
+                if self.settings.strict and seen.unknown:
+                    raise Refusal(400, f"Unknown: {', '.join(seen.unknown)}")
+                before = self.store.changes
+                reply = self.endpoint.handle(call)
+                changed = self.store.changes > before
+                if isinstance(reply, Reply):
+                    seen.effect = seen.effect or changed
+                    return self._as_visible(reply, db, now)
+            await self.store.clock.sleep(min(HOLD_STEP, max(0.0, reply.until - self.store.clock.now())))
+            if await request.is_disconnected():
+                # Nobody waits any more: what would have been handed over stays for the next who asks.
+                return Reply(None, 499)
+
+    def _as_visible(self, reply: Reply, db: sqlite3.Connection, now: float) -> Reply:
+        """The reply to a read without what is too new for a list."""
+        lag = self.settings.visible_after
+        if not lag or self.endpoint.method != "GET":
+            return reply
+        hidden = self.store.entered_after(db, now - lag, (*ENTERED, self.endpoint.listed_from))
+        return replace(reply, body=without(reply.body, hidden))
+
+    def _response(self, reply: Reply) -> Response:
+        if reply.body is None:
+            return Response(status_code=reply.status)
+        body = reply.body
+        if reply.status < 400 and not self.endpoint.foreign:
+            body = shaped(body, self.settings, read=self.endpoint.method == "GET")
+        return JSONResponse(body, reply.status)
 
 
 def _account(market: Market, db: sqlite3.Connection, request: Request) -> str | None:
@@ -105,50 +170,6 @@ def _unknown_in_body(endpoint: Endpoint, raw: bytes) -> Iterator[str]:
 
 def _fields(model: type[BaseModel] | None) -> frozenset[str]:
     return frozenset() if model is None else frozenset(model.model_fields)
-
-
-def _response(reply: Reply) -> Response:
-    return Response(status_code=reply.status) if reply.body is None else JSONResponse(reply.body, reply.status)
-
-
-async def _serve(
-    market: Market, endpoint: Endpoint, store: Store, request: Request, seen: Seen, settings: Settings
-) -> Reply:
-    arrived = store.clock.now()
-    raw = await request.body()
-    while True:
-        now = store.clock.now()
-        with store.transaction() as db:
-            if market.act is not None:
-                market.act(db, store, now)
-            # Who is asking comes before what is asked: a stranger learns nothing about what is expected.
-            identity = _identify(market, endpoint, db, request)
-            call = Call(
-                db=db,
-                store=store,
-                now=now,
-                arrived=arrived,
-                path=request.path_params,
-                query=_parse(endpoint.query, dict(request.query_params), "query"),
-                body=_parse(endpoint.body, _json(market, endpoint, request, raw), "body"),
-                agent=identity.agent,
-                scopes=identity.scopes,
-                token=identity.token,
-                client_ip=_address(request),
-                headers=request.headers,
-            )
-            if settings.strict and seen.unknown:
-                raise Refusal(400, f"Unknown: {', '.join(seen.unknown)}")
-            before = store.changes
-            reply = endpoint.handle(call)
-            changed = store.changes > before
-        if isinstance(reply, Reply):
-            seen.effect = seen.effect or changed
-            return reply
-        await store.clock.sleep(min(HOLD_STEP, max(0.0, reply.until - store.clock.now())))
-        if await request.is_disconnected():
-            # Nobody waits any more: what would have been handed over stays for the next who asks.
-            return Reply(None, 499)
 
 
 def _identify(market: Market, endpoint: Endpoint, db: sqlite3.Connection, request: Request) -> Identity:

@@ -4,7 +4,7 @@ import random
 import sqlite3
 import threading
 import uuid
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ class Store:
         self.changes = 0
         """How many rows of watched tables have come, gone or become others through this connection."""
         self._unwatched: frozenset[str] = frozenset()
+        self._columns: dict[str, frozenset[str]] = {}
         self._db.create_function("sandbox_changed", 0, self._changed)
         # What is pretend may be lost in a power cut; it need not cost an fsync a call.
         self._db.execute("PRAGMA synchronous=OFF")
@@ -63,6 +64,7 @@ class Store:
     def _watch(self, table: str) -> None:
         """Count the changes of a table, by triggers of this connection only."""
         columns = [row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")]
+        self._columns[table] = frozenset(columns)
         differs = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in columns)
         for event, condition in (("INSERT", "1"), ("DELETE", "1"), ("UPDATE", differs)):
             self._db.execute(
@@ -72,6 +74,15 @@ class Store:
 
     def _changed(self) -> None:
         self.changes += 1
+
+    def entered_after(self, db: sqlite3.Connection, moment: float, columns: Collection[str]) -> set[str]:
+        """The ids of rows of which one of these columns holds a time after a moment (seconds since 1970)."""
+        found: set[str] = set()
+        for table, known in self._columns.items():
+            for column in known & set(columns) if "id" in known else ():
+                sql = f"SELECT id FROM main.{table} WHERE {column} > ?"  # noqa: S608 - names from the schema
+                found |= {row["id"] for row in db.execute(sql, (moment,))}
+        return found
 
     def empty(self, db: sqlite3.Connection) -> None:
         """Take every row out of every table, and begin counting anew."""

@@ -131,6 +131,10 @@ class Endpoint:
     """Whether a request may go without a body, which then counts as an empty object."""
     unknown_inside: Callable[[Mapping[str, object]], Sequence[str]] | None = None
     """Names what the call does not take further inside a body, where that is another call's to say."""
+    listed_from: str = "created_at"
+    """The column with the time at which an item comes into the list that this call answers."""
+    foreign: bool = False
+    """Whether its answers are messages of a protocol, whose form is not the market's to choose."""
     inferred: bool = False
     """Whether the platform's document describes the call without printing its method and path."""
 

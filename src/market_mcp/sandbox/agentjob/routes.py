@@ -100,6 +100,7 @@ ENDPOINTS = (
         "key",
         body=models.RpcMessage,
         unknown_inside=mcp.unknown,
+        foreign=True,
         statuses=(200, 202),
         inferred=True,
     ),
