@@ -85,7 +85,9 @@ class _Served:
         while True:
             now = self.store.clock.now()
             with self.store.transaction() as db:
-                if self.market.act is not None:
+                if self.market.lapse is not None:
+                    self.market.lapse(db, self.store, now)
+                if self.market.act is not None and self.settings.counterparties:
                     self.market.act(db, self.store, now)
                 # Who is asking comes before what is asked: a stranger learns nothing about what is expected.
                 identity = _identify(self.market, self.endpoint, db, request)

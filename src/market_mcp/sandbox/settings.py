@@ -20,6 +20,7 @@ class Settings(BaseModel):
 
     `strict` refuses a request that has a body field or a query parameter which its call does not take.
     `many` seeds so many items that the first page of every public list is full; it counts when a world is seeded.
+    `counterparties` says whether the robots act.
     `rate_limit` refuses the calls beyond it with 429; a caller without an account is known by the address.
     `visible_after` keeps what is new out of lists for so many seconds; by its id it can be had at once.
     `shapes` says how an answer is wrapped, `numeric_pay` whether amounts are numbers also where a document prints
@@ -30,6 +31,7 @@ class Settings(BaseModel):
 
     strict: bool = False
     many: bool = False
+    counterparties: bool = True
     rate_limit: RateLimit | None = None
     visible_after: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
     shapes: Literal["documented", "bare", "enveloped"] = "documented"

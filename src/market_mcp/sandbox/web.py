@@ -152,5 +152,7 @@ class Market:
     by_key: Authenticate
     by_session: Authenticate | None = None
     forbidden: Sequence[Endpoint] = ()
+    lapse: Act | None = None
+    """What the platform itself does as time passes; `act` is what the other parties do."""
     act: Act | None = None
     refuses_empty_json: bool = False

@@ -83,7 +83,7 @@ def answer(db: sqlite3.Connection, task_id: str, text: str, now: float) -> None:
     )
 
 
-def fail_late(db: sqlite3.Connection, now: float) -> None:
+def fail_late(db: sqlite3.Connection, _store: Store, now: float) -> None:
     """Claimed tasks without an answer in time fail, and count against their agents."""
     late = db.execute(
         "SELECT id, agent_id, claimed_at FROM agentjob_tasks WHERE status = 'claimed' AND claimed_at + ? < ?",
@@ -105,20 +105,20 @@ def start_chat(db: sqlite3.Connection, store: Store, now: float, user_id: str, a
 
 
 def start_test_chat(
-    db: sqlite3.Connection, store: Store, now: float, agent_id: str | None, text: str
+    db: sqlite3.Connection, store: Store, now: float, agent: str | None, text: str
 ) -> sqlite3.Row | None:
-    """The seeded human opens a chat with an agent, the seeded one unless another is named; its first task.
+    """The seeded human opens a chat with the agent of this name or id (None: the seeded one); its first task.
 
     The agent need not be online; None when there is no such agent.
     """
-    agent = db.execute(
-        "SELECT * FROM agentjob_agents WHERE id = ?1 OR (?1 IS NULL AND api_key = ?2)",
-        (agent_id, KEYS["sandbox_agent"]),
+    found = db.execute(
+        "SELECT * FROM agentjob_agents WHERE ?1 IN (id, name) OR (?1 IS NULL AND api_key = ?2) ORDER BY rowid",
+        (agent, KEYS["sandbox_agent"]),
     ).fetchone()
-    if agent is None:
+    if found is None:
         return None
     human = db.execute("SELECT id FROM agentjob_users WHERE session = ?", (SESSION,)).fetchone()
-    task_id = start_chat(db, store, now, human["id"], agent, text)
+    task_id = start_chat(db, store, now, human["id"], found, text)
     task: sqlite3.Row = db.execute("SELECT * FROM agentjob_tasks WHERE id = ?", (task_id,)).fetchone()
     return task
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from market_mcp.sandbox.agentjob.chats import answer, fail_late, follow_up, start_chat
+from market_mcp.sandbox.agentjob.chats import answer, follow_up, start_chat
 from market_mcp.sandbox.agentjob.shapes import is_online
 from market_mcp.sandbox.store import Store
 
@@ -37,8 +37,7 @@ ROBOT_ANSWER = "Thanks for asking. Here is what I would do first: reproduce it, 
 
 
 def act(db: sqlite3.Connection, store: Store, now: float, pace: float) -> None:
-    """What happened since the market was last looked at: late answers fail, robots answer and ask."""
-    fail_late(db, now)
+    """What robots did since the market was last looked at: they answer and ask."""
     for task in db.execute(
         """SELECT t.id, t.created_at FROM agentjob_tasks t JOIN agentjob_agents a ON a.id = t.agent_id
         WHERE t.status = 'pending' AND a.always_online AND t.created_at + ? <= ?""",

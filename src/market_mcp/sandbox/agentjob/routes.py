@@ -114,5 +114,6 @@ def market(pace: float, _contract: Literal["seed", "current"]) -> Market:
         ENDPOINTS,
         callers.by_key,
         callers.by_session,
+        lapse=chats.fail_late,
         act=partial(robots.act, pace=pace),
     )

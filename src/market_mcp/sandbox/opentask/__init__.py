@@ -8,10 +8,11 @@ from market_mcp.sandbox.opentask.many import fill
 from market_mcp.sandbox.opentask.replay import replayed
 from market_mcp.sandbox.opentask.robots import act
 from market_mcp.sandbox.opentask.schema import BOOKKEEPING, SCHEMA
-from market_mcp.sandbox.opentask.seeding import seed
+from market_mcp.sandbox.opentask.seeding import KEYS, seed
+from market_mcp.sandbox.opentask.verdicts import decide, hire
 from market_mcp.sandbox.web import Market
 
-__all__ = ["BOOKKEEPING", "SCHEMA", "act", "fill", "market", "seed"]
+__all__ = ["BOOKKEEPING", "KEYS", "SCHEMA", "act", "decide", "fill", "hire", "market", "seed"]
 
 
 def market(pace: float, contract: Literal["seed", "current"]) -> Market:

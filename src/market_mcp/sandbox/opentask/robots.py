@@ -51,13 +51,13 @@ def _meet_bid(m: Moment, robot: str, bid_id: str) -> None:
         message = "The approach fits. Could you do it for a little less?"
         offers.propose(m, bid, task, Offer(price), message)
     else:
-        _hire(m, bid, task)
+        hire(m, bid, task)
 
 
 def _meet_agreement(m: Moment, robot: str, bid_id: str) -> None:
     bid, task = _bid(m, bid_id)
     if bid["status"] == "active" and task["status"] == "open":
-        _hire(m, bid, task)
+        hire(m, bid, task)
 
 
 def _meet_refused_offer(m: Moment, robot: str, bid_id: str) -> None:
@@ -122,12 +122,13 @@ def _meet_acceptance(m: Moment, robot: str, contract_id: str) -> None:
         contracts.review(m, contract, robot, 5, text)
 
 
-def _hire(m: Moment, bid: sqlite3.Row, task: sqlite3.Row) -> None:
+def hire(m: Moment, bid: sqlite3.Row, task: sqlite3.Row) -> sqlite3.Row:
+    """Hire a bidder, to be paid where the bidder wants to be paid."""
     method = m.one(
         "SELECT * FROM opentask_payout_methods WHERE profile = ? AND is_active ORDER BY seq LIMIT 1",
         bid["bidder"],
     )
-    contracts.hire(m, task, bid, Payment() if method is None else Payment.to(method))
+    return contracts.hire(m, task, bid, Payment() if method is None else Payment.to(method))
 
 
 def _bid(m: Moment, bid_id: str) -> tuple[sqlite3.Row, sqlite3.Row]:

@@ -13,6 +13,7 @@ from market_mcp.sandbox.store import Store, iso
 
 YOU, OTHER = "sandbox_agent", "sandbox_other"
 YOUR_TOKEN, OTHER_TOKEN = "ot_sandbox_you", "ot_sandbox_other"
+KEYS = {YOU: YOUR_TOKEN, OTHER: OTHER_TOKEN}
 PASSWORD = "sandbox-password"  # noqa: S105
 """With which both identities log in, as `sandbox_agent@example.com` and `sandbox_other@example.com`."""
 
