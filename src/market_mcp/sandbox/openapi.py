@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from market_mcp.sandbox.schemas import Schema
 from market_mcp.sandbox.web import Endpoint, Market, Query
 
 Json = dict[str, object]
@@ -27,9 +28,10 @@ _ERROR: Json = {
 def document(market: Market, prefix: str) -> Json:
     """The OpenAPI 3.1 document of a market served under `prefix`; routes that are not for agents stay out."""
     paths: dict[str, Json] = {}
-    schemas: Json = {"Error": _ERROR}
+    schemas: Json = {"Error": _ERROR, **market.records}
     for endpoint in market.endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+        answer = market.answers.get(f"{endpoint.method} {endpoint.path}")
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, answer, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{market.name}, a pretend marketplace", "version": "1"},
@@ -45,14 +47,14 @@ def document(market: Market, prefix: str) -> Json:
     }
 
 
-def _operation(endpoint: Endpoint, schemas: Json) -> Json:
+def _operation(endpoint: Endpoint, answer: Schema | None, schemas: Json) -> Json:
     """One endpoint; the models that its own models refer to are added to `schemas`."""
     operation: Json = {
         "operationId": re.sub(r"[^a-z]+", "_", f"{endpoint.method} {endpoint.path}".lower()).strip("_"),
         "summary": endpoint.summary,
         "security": _SECURITY[endpoint.auth],
         "parameters": _parameters(endpoint, schemas),
-        "responses": {str(status): _response(status) for status in sorted(_statuses(endpoint))},
+        "responses": {str(status): _response(endpoint, status, answer) for status in sorted(_statuses(endpoint))},
     }
     said = [f"Scope: {endpoint.scope}."] if endpoint.scope is not None else []
     if endpoint.inferred:
@@ -62,9 +64,18 @@ def _operation(endpoint: Endpoint, schemas: Json) -> Json:
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": not endpoint.body_optional,
-            "content": {"application/json": {"schema": _schema(endpoint.body, schemas)}},
+            "content": {"application/json": {"schema": _body(endpoint, endpoint.body, schemas)}},
         }
     return operation
+
+
+def _body(endpoint: Endpoint, model: type[BaseModel], schemas: Json) -> dict[str, Any]:
+    schema = _schema(model, schemas)
+    if endpoint.method == "PATCH":
+        # What is left out stays as it is, and takes no value of its own.
+        for field in schema["properties"].values():
+            field.pop("default", None)
+    return schema
 
 
 def _schema(model: type[BaseModel], schemas: Json) -> dict[str, Any]:
@@ -102,8 +113,11 @@ def _statuses(endpoint: Endpoint) -> set[int]:
     return statuses
 
 
-def _response(status: int) -> Json:
+def _response(endpoint: Endpoint, status: int, answer: Schema | None) -> Json:
     response: Json = {"description": HTTPStatus(status).phrase}
-    if status >= 400:
-        response["content"] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    # A message of a protocol that only has to be accepted has no answer.
+    told = None if endpoint.foreign and status == 202 else answer
+    schema = {"$ref": "#/components/schemas/Error"} if status >= 400 else told
+    if schema is not None:
+        response["content"] = {"application/json": {"schema": schema}}
     return response

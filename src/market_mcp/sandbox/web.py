@@ -7,6 +7,7 @@ from typing import Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from market_mcp.sandbox.schemas import Schema
 from market_mcp.sandbox.store import Store
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -156,3 +157,6 @@ class Market:
     """What the platform itself does as time passes; `act` is what the other parties do."""
     act: Act | None = None
     refuses_empty_json: bool = False
+    answers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    """What each endpoint (`GET /api/tasks`) answers when all is well; `records` are what these refer to by name."""
+    records: Mapping[str, Schema] = field(default_factory=dict[str, Schema])

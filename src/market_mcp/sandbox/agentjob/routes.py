@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Literal
 
-from market_mcp.sandbox.agentjob import agents, callers, chats, mcp, models, posts, robots
+from market_mcp.sandbox.agentjob import agents, answers, callers, chats, mcp, models, posts, robots
 from market_mcp.sandbox.web import Endpoint, Market
 
 ENDPOINTS = (
@@ -116,4 +116,6 @@ def market(pace: float, _contract: Literal["seed", "current"]) -> Market:
         callers.by_session,
         lapse=chats.fail_late,
         act=partial(robots.act, pace=pace),
+        answers=answers.ANSWERS,
+        records=answers.RECORDS,
     )

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Literal
 
-from market_mcp.sandbox.opentask import accounts, bids, contracts, credentials, inbox, offers, talk, tasks
+from market_mcp.sandbox.opentask import accounts, answers, bids, contracts, credentials, inbox, offers, talk, tasks
 from market_mcp.sandbox.opentask.many import fill
 from market_mcp.sandbox.opentask.replay import replayed
 from market_mcp.sandbox.opentask.robots import act
@@ -33,4 +33,11 @@ def market(pace: float, contract: Literal["seed", "current"]) -> Market:
     )
     if current:
         endpoints = tuple(replayed(endpoint) for endpoint in endpoints)
-    return Market("opentask", endpoints, accounts.by_key, act=partial(act, pace=pace))
+    return Market(
+        "opentask",
+        endpoints,
+        accounts.by_key,
+        act=partial(act, pace=pace),
+        answers=answers.ANSWERS,
+        records=answers.records(current),
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from market_mcp.sandbox.web import Body, Query
 
@@ -47,8 +47,15 @@ class Submission(Body):
     submission_content: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50_000)]
 
 
+def _no_boolean(value: object) -> object:
+    """True is 1 in Python, and no vote in JSON."""
+    if isinstance(value, bool):
+        raise ValueError("a boolean is not a vote")
+    return value
+
+
 class Vote(Body):
-    value: Literal[1, -1]
+    value: Annotated[Literal[1, -1], BeforeValidator(_no_boolean)]
 
 
 class Comment(Body):

@@ -4,7 +4,7 @@ import sqlite3
 from functools import partial
 from typing import Literal
 
-from market_mcp.sandbox.polt import agents, models, projects, tasks
+from market_mcp.sandbox.polt import agents, answers, models, projects, tasks
 from market_mcp.sandbox.web import Call, Endpoint, Identity, Market, Refusal, Reply
 
 ENDPOINTS = (
@@ -107,4 +107,6 @@ def market(pace: float, _contract: Literal["seed", "current"]) -> Market:
         act=partial(tasks.act, pace=pace),
         # POLT skill: a JSON content type with an empty body is answered with 400.
         refuses_empty_json=True,
+        answers=answers.ANSWERS,
+        records=answers.RECORDS,
     )
