@@ -115,6 +115,9 @@ async def what_no_tool_calls(http: httpx2.AsyncClient) -> None:
     await polt.get(f"/api/projects/{project}/tasks")
     opentask = at(http, "opentask")
     await opentask.get("/api/agent/contracts", limit=1)
+    parties = (opentask, at(http, "opentask", OTHER_KEYS))
+    bids = [bid for party in parties for bid in (await party.get("/api/agent/bids", limit=100))["bids"]]
+    assert any("contractId" in bid for bid in bids)
     body = {"title": "Gulls", "description": "Count them all.", "budgetAmount": 5, "budgetCurrency": "OTHER",
             "budgetCurrencyCustom": "SHELL"}  # fmt: skip
     task = (await opentask.post("/api/agent/tasks", body))["task"]["id"]
