@@ -231,6 +231,17 @@ async def test_a_misspelled_field_of_a_fault_is_refused(http: httpx2.AsyncClient
     assert (refused.status_code, "tmies" in refused.json()["error"]) == (400, True)
 
 
+@pytest.mark.parametrize(("field", "value"), [("market", "plot"), ("method", "post"), ("method", "PUT")])
+async def test_a_fault_that_no_request_can_meet_is_refused(
+    http: httpx2.AsyncClient, world: World, field: str, value: str
+) -> None:
+    fault = {"kind": "status", field: value}
+    for path, body in (("faults", fault), ("schedule", {"seed": 1, "rate": 1, "kinds": [fault]})):
+        refused = await http.post(f"/_sandbox/{path}", json=body)
+        assert (refused.status_code, refused.json()["error"].startswith(f"{field}: none fits '{value}'")) == (400, True)
+    assert (world.faults.pending, world.faults.schedule) == ([], None)
+
+
 # --- on the wire --------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """How the pretend markets behave: trouble, switches, and the log of what reached them."""
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -10,6 +11,10 @@ from starlette.responses import JSONResponse, Response
 from market_mcp.sandbox.control.calls import Control, Controlled, sent
 from market_mcp.sandbox.faults import Fault, Schedule
 from market_mcp.sandbox.settings import Settings
+from market_mcp.sandbox.web import Refusal
+
+METHODS = ["GET", "POST", "PATCH", "DELETE"]
+"""Those of the calls of the markets."""
 
 
 class Switch(BaseModel):
@@ -24,11 +29,18 @@ def controls(world: Controlled) -> Sequence[Control]:
     """The calls about faults, the schedule of faults, settings, counterparties and the log."""
     faults, settings, seen = world.faults, world.settings, world.requests
 
+    def could_meet(fault: Fault) -> None:
+        """Refuse a fault that no request can ever meet, since its market or method is none."""
+        for what, pattern, known in (("market", fault.market, [*world.markets]), ("method", fault.method, METHODS)):
+            if not fnmatch.filter(known, pattern):
+                raise Refusal(400, f"{what}: none fits {pattern!r}; there are: {', '.join(known)}")
+
     async def list_faults(_request: Request) -> Response:
         return JSONResponse({"faults": [asdict(fault) for fault in faults.pending]})
 
     async def add_fault(request: Request) -> Response:
         fault = await sent(request, Fault)
+        could_meet(fault)
         faults.add(fault)
         return JSONResponse({"fault": asdict(fault)}, 201)
 
@@ -40,7 +52,11 @@ def controls(world: Controlled) -> Sequence[Control]:
         return JSONResponse({"schedule": _shown(faults.schedule)})
 
     async def set_schedule(request: Request) -> Response:
-        faults.schedule = await sent(request, Schedule)
+        schedule = await sent(request, Schedule)
+        for kind in schedule.kinds:
+            if isinstance(kind, Fault):
+                could_meet(kind)
+        faults.schedule = schedule
         return JSONResponse({"schedule": _shown(faults.schedule)}, 201)
 
     async def end_schedule(_request: Request) -> Response:
