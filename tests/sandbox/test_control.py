@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncGenerator
 
+import anyio
 import httpx2
 import pytest
 from jsonschema import Draft202012Validator
@@ -99,28 +100,81 @@ async def test_the_accounts_are_those_that_open_the_markets(http: httpx2.AsyncCl
 
 async def test_the_clock_is_told_and_moved_where_it_can_be(http: httpx2.AsyncClient, clock: ManualClock) -> None:
     before = await control(http, "GET", "/clock")
-    assert (before["now"], before["advanceable"]) == (clock.now(), True)
-    assert before["time"] == "2026-02-25T06:13:20Z"
+    assert before == {"now": clock.now(), "time": "2026-02-25T06:13:20Z"}
     after = await control(http, "POST", "/clock", {"seconds": 90})
     assert (after["now"], clock.now()) == (before["now"] + 90, before["now"] + 90)
     assert "seconds" in await refused(http, 400, "POST", "/clock", {"seconds": -1})
 
 
-class MachineClock:
-    """A clock that nobody advances."""
+class Machine:
+    """A clock that nobody can advance: it goes by itself, here with another's hand on it."""
+
+    def __init__(self) -> None:
+        self.hand = ManualClock()
+        self.set_back = 0.0
 
     def now(self) -> float:
-        return 1_772_000_000.0
+        return self.hand.now() - self.set_back
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        await self.hand.sleep(seconds)
 
 
-async def test_the_machines_clock_is_advanced_by_nobody() -> None:
-    world = World(None, MachineClock(), rng=random.Random(7))
+@pytest.fixture
+async def machine() -> AsyncGenerator[tuple[Machine, httpx2.AsyncClient]]:
+    """A world that goes by a machine's clock."""
+    machine = Machine()
+    world = World(None, machine, pace=PACE, rng=random.Random(7))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=world.app), base_url="http://sandbox") as http:
-        assert (await control(http, "GET", "/clock"))["advanceable"] is False
-        assert "nobody advances" in await refused(http, 409, "POST", "/clock", {"seconds": 1})
+        yield machine, http
     world.close()
+
+
+async def test_the_markets_can_be_ahead_of_a_machines_clock(machine: tuple[Machine, httpx2.AsyncClient]) -> None:
+    real, http = machine
+    assert (await control(http, "POST", "/clock", {"seconds": 301}))["now"] == real.now() + 301
+    await real.hand.advance(10)
+    assert (await control(http, "GET", "/clock"))["now"] == real.now() + 301
+
+
+@pytest.mark.parametrize(("real", "jumped"), [(30, 0), (0, 30), (10, 20)])
+async def test_a_sleeper_wakes_when_the_time_has_passed_or_been_jumped_over(
+    machine: tuple[Machine, httpx2.AsyncClient], real: float, jumped: float
+) -> None:
+    (clock, http), answers = machine, list[int]()
+    await control(http, "POST", "/faults", {"kind": "latency", "seconds": 30})
+
+    async def ask() -> None:
+        answers.append((await http.get("/polt/api/tasks")).status_code)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        await clock.hand.advance(max(0, real - 1))
+        await control(http, "POST", "/clock", {"seconds": max(0, jumped - 1)})
+        await anyio.wait_all_tasks_blocked()
+        assert answers == []
+        await clock.hand.advance(1)
+        await control(http, "POST", "/clock", {"seconds": 1})
+        await anyio.wait_all_tasks_blocked()
+        assert answers == [200]
+
+
+async def test_a_clock_that_is_set_back_lets_nobody_sleep_longer(machine: tuple[Machine, httpx2.AsyncClient]) -> None:
+    (clock, http), answers = machine, list[int]()
+    await control(http, "POST", "/faults", {"kind": "latency", "seconds": 30})
+
+    async def ask() -> None:
+        answers.append((await http.get("/polt/api/tasks")).status_code)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        clock.set_back = 3600
+        await clock.hand.advance(30)
+        await anyio.wait_all_tasks_blocked()
+        assert answers == [200]
+        group.cancel_scope.cancel()
 
 
 async def test_settings_can_be_as_documented_again(http: httpx2.AsyncClient) -> None:

@@ -86,6 +86,7 @@ async def test_a_request_that_times_out_is_never_answered(
         await anyio.wait_all_tasks_blocked()
         await clock.advance(100_000)
         assert await status_of(you, task) == ("committed" if when == "after" else "available")
+        assert world.requests[-2].status is None
         group.cancel_scope.cancel()
 
 

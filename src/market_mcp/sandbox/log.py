@@ -12,6 +12,9 @@ from market_mcp.sandbox.store import Clock
 BODY_KEPT = 4_000
 """How many characters of a request's body are kept."""
 
+UNTOLD = (0, 499)
+"""No server can write a status of 0, and closes the connection without one; at 499 nobody waits any more."""
+
 _PASSWORD = re.compile(r'("password"\s*:\s*)"(?:\\.|[^"\\])*"?')
 """People type real ones, also where everything else is pretend; a value may be cut off by the limit."""
 
@@ -90,8 +93,7 @@ class Logged:
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # No server can write a status of 0: the connection is closed without one.
-                entry.status = message["status"] or None
+                entry.status = None if message["status"] in UNTOLD else message["status"]
             await send(message)
 
         await self._app(scope, receive, noting)

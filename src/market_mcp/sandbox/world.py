@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from market_mcp.sandbox import KEYS, agentjob, control, openapi, opentask, polt
+from market_mcp.sandbox.clock import advanceable
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.log import Logged, Seen
 from market_mcp.sandbox.serving import asgi
@@ -54,7 +55,8 @@ class World:
 
     Counterparties answer `pace` seconds after what they answer to. `contract` chooses between the platforms
     as their documents describe them and as they are known to run today; `settings` are how they behave where
-    that is left open, and can be changed at any time. `app` serves `/polt`, `/agentjob`,
+    that is left open, and can be changed at any time. A `clock` that nobody can advance is followed, and can be left
+    behind by a control call. `app` serves `/polt`, `/agentjob`,
     `/opentask` and `/_sandbox`; `requests` are those that reached a market, oldest first.
     """
 
@@ -68,7 +70,8 @@ class World:
         settings: Settings | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        self.store = Store(path, clock, rng)
+        self.clock = advanceable(clock)
+        self.store = Store(path, self.clock, rng)
         self.faults = Faults()
         self.settings = settings or Settings()
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from market_mcp.sandbox.clock import Advanceable
 from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.settings import Settings
@@ -28,6 +29,7 @@ REFERENCE = "#/components/schemas/{model}"
 class Controlled(Protocol):
     """The world, as far as it is controlled from here."""
 
+    clock: Advanceable
     store: Store
     faults: Faults
     settings: Settings

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -14,13 +14,6 @@ from market_mcp.sandbox.store import iso
 from market_mcp.sandbox.web import Refusal
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-
-
-@runtime_checkable
-class Advanceable(Protocol):
-    """A clock whose time passes when it is told to."""
-
-    async def advance(self, seconds: float) -> None: ...
 
 
 class _Sent(BaseModel):
@@ -69,7 +62,7 @@ ACCOUNTS = (
 
 def controls(world: Controlled) -> Sequence[Control]:
     """The calls about the world itself and what its other side decides."""
-    store, clock = world.store, world.store.clock
+    store, clock = world.store, world.clock
 
     def done(act: Callable[[sqlite3.Connection, float], object]) -> object:
         """What an act at this moment brings, in one transaction."""
@@ -89,12 +82,10 @@ def controls(world: Controlled) -> Sequence[Control]:
 
     async def show_clock(_request: Request) -> Response:
         now = clock.now()
-        return JSONResponse({"now": now, "time": iso(now), "advanceable": isinstance(clock, Advanceable)})
+        return JSONResponse({"now": now, "time": iso(now)})
 
     async def advance(request: Request) -> Response:
         passing = await sent(request, Passing)
-        if not isinstance(clock, Advanceable):
-            raise Refusal(409, "The clock of this sandbox is the machine's, which nobody advances")
         await clock.advance(passing.seconds)
         return await show_clock(request)
 
@@ -131,10 +122,10 @@ def controls(world: Controlled) -> Sequence[Control]:
         Control("health", "GET", "/health", "Whether the markets are open, and their time", health),
         Control("reset", "POST", "/reset", "Empty the markets and seed them anew", reset, status=204),
         Control("seed", "POST", "/seed", "Add more than a page of new items to each public list", fill, status=204),
-        Control("show_clock", "GET", "/clock", "The markets' time, and whether it can be advanced", show_clock),
+        Control("show_clock", "GET", "/clock", "The markets' time", show_clock),
         Control(
-            "advance_clock", "POST", "/clock", "Let so many seconds pass, where the clock can be advanced", advance,
-            Passing, refuses=(409,),
+            "advance_clock", "POST", "/clock", "Move the markets' time ahead by so many seconds", advance,
+            Passing,
         ),
         Control("accounts", "GET", "/accounts", "The seeded accounts and their keys, for what takes two", accounts),
         Control(
