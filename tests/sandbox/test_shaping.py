@@ -1,8 +1,11 @@
 """Answers that differ from those of the documents: what is new and not yet listed, envelopes, numbers for texts."""
 
+import random
+
 import httpx2
 import pytest
 
+from market_mcp.sandbox.world import World
 from sandbox.hands import Json, ManualClock, at, beat, switch
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +143,24 @@ async def test_times_can_be_numbers_since_1970(
     assert (task["deadline"], task["title"]) == (1_772_323_200 * times, "2030-01-01T00:00:00Z")
     committed = (await agent.post(f"/api/tasks/{held}/commit"))["task"]
     assert (committed["committed_at"], committed["completed_at"]) == (int(clock.now()) * times, None)
+
+
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+async def test_a_market_takes_back_the_times_that_it_gives(clock: ManualClock, unit: str) -> None:
+    world = World(None, clock, contract="current", rng=random.Random(7))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=world.app), base_url="http://sandbox") as http:
+        await switch(http, epoch_times=unit)
+        seller = at(http, "opentask")
+        task = (await seller.get("/api/tasks"))["tasks"][0]["id"]
+        path, told = f"/api/agent/tasks/{task}/bids", (await seller.get(f"/api/tasks/{task}"))["task"]["updatedAt"]
+        bid: Json = {"priceText": "5 USDC"}
+        await seller.refused(409, "POST", path, bid | {"expectedTaskUpdatedAt": told - 5000})
+        for nonsense in (True, -1, 10**400, 1.5):
+            await seller.refused(400, "POST", path, bid | {"expectedTaskUpdatedAt": nonsense})
+        await seller.post(path, bid | {"expectedTaskUpdatedAt": told})
+        await switch(http, epoch_times=None)
+        await seller.refused(400, "POST", path, bid | {"expectedTaskUpdatedAt": told})
+    world.close()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from market_mcp.sandbox.faults import Faults
 from market_mcp.sandbox.limits import Limiter
 from market_mcp.sandbox.log import Seen, route_path, seen_of
 from market_mcp.sandbox.settings import Settings
-from market_mcp.sandbox.shaping import shaped, without
+from market_mcp.sandbox.shaping import restored, shaped, without
 from market_mcp.sandbox.store import Store
 from market_mcp.sandbox.web import Call, Endpoint, Identity, Market, Refusal, Reply
 
@@ -98,7 +98,7 @@ class _Served:
                     arrived=arrived,
                     path=request.path_params,
                     query=_parse(self.endpoint.query, dict(request.query_params), "query"),
-                    body=_parse(self.endpoint.body, _json(self.market, self.endpoint, request, raw), "body"),
+                    body=_parse(self.endpoint.body, self._sent(request, raw), "body"),
                     agent=identity.agent,
                     scopes=identity.scopes,
                     token=identity.token,
@@ -117,6 +117,9 @@ class _Served:
             if await request.is_disconnected():
                 # Nobody waits any more: what would have been handed over stays for the next who asks.
                 return Reply(None, 499)
+
+    def _sent(self, request: Request, raw: bytes) -> object:
+        return restored(_json(self.market, self.endpoint, request, raw), self.settings)
 
     def _as_visible(self, reply: Reply, db: sqlite3.Connection, now: float) -> Reply:
         """The reply to a read without what is too new for a list."""

@@ -6,11 +6,15 @@ from datetime import datetime
 from typing import cast
 
 from market_mcp.sandbox.settings import Settings
+from market_mcp.sandbox.store import iso
 
 Named = Mapping[str, object]
 
 PAY = frozenset({"payout", "total_earned", "amount_usdc"})
 """What the documents print as a decimal in a string."""
+
+LAST = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -63,14 +67,31 @@ def _each(value: object, change: Callable[[str, object], object]) -> object:
     return value
 
 
+def restored(value: object, settings: Settings) -> object:
+    """The JSON of a request with its times as a document has them: a market takes back the form that it gives."""
+    if not settings.epoch_times:
+        return value
+    unit = 1 if settings.epoch_times == "seconds" else 1000
+
+    def back(name: str, inner: object) -> object:
+        if not _is_time(name) or not isinstance(inner, int) or isinstance(inner, bool):
+            return inner
+        return iso(inner / unit) if 0 <= inner <= LAST * unit else inner
+
+    return _each(value, back)
+
+
+def _is_time(name: str) -> bool:
+    return name == "deadline" or name.endswith(("At", "_at"))
+
+
 def _value(name: str, value: object, settings: Settings) -> object:
     if not isinstance(value, str):
         return value
     if settings.numeric_pay and name in PAY and _DECIMAL.fullmatch(value):
         amount = float(value)
         return int(amount) if amount.is_integer() else amount
-    is_time = name == "deadline" or name.endswith(("At", "_at"))
-    if settings.epoch_times and is_time and _ISO.fullmatch(value):
+    if settings.epoch_times and _is_time(name) and _ISO.fullmatch(value):
         seconds = int(datetime.fromisoformat(value).timestamp())
         return seconds if settings.epoch_times == "seconds" else seconds * 1000
     return value
