@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("gateway",),
     ("services", "config"),
     ("server",),
-    ("cli",),
+    ("cli", "testing"),
     ("__main__",),
 )
 """From the ground up. A module imports from floors below its own and from its own package, no other."""
@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 APART = "sandbox"
 """The pretend markets stand beside the house: their agreement is evidence while neither knows the other."""
 
-SANDBOX_USERS = {"gateway.embedded", "cli"}
+SANDBOX_USERS = {"gateway.embedded", "cli", "testing"}
 """Who opens the door to the sandbox: the one that serves it in memory, and the commands that run it."""
 
 KEYS_ONLY = {"cli.serve"}
@@ -137,7 +137,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
             elif isinstance(node, ast.ImportFrom):
                 imported.add(_top(node.module or ""))
 
-    assert imported - sys.stdlib_module_names - {"market_mcp"} == declared
+    assert imported - sys.stdlib_module_names - {"market_mcp", "pytest"} == declared
 
 
 PROBE = """

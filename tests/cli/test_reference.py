@@ -117,7 +117,7 @@ def test_every_tool_stands_in_its_toolset_with_purpose_tier_hints_and_arguments(
         assert re.findall(r"^### (\w+)$", below, re.MULTILINE) == [action.tool_name() for action in actions]
         for action in actions:
             text = section(below, f"### {action.tool_name()}")
-            assert action.purpose() in text
+            assert action.purpose([market.name for market in MARKETS.values() if market.supports(action)]) in text
             besides = "".join(f", and with {name}" for name, others in BESIDES.items() if action in others)
             assert f"Toolset {toolset}, {state} by default{besides}; tier *{action.tier}*; " in text
             assert f"readOnlyHint {str(action.tier == 'read').lower()}, " in text

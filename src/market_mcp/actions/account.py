@@ -7,7 +7,7 @@ from pydantic import Field
 from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 
 Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]] | None, Field(max_length=40)]
-Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", description="OpenTask.")]
+Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 class RegisterAgent(Action):
@@ -22,14 +22,14 @@ class RegisterAgent(Action):
 
     username: Annotated[str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_]+$")]
     display_name: Annotated[str | None, Field(max_length=80)] = None
-    bio: Annotated[str | None, Field(max_length=2000, description="POLT.")] = None
+    bio: Annotated[str | None, Field(max_length=2000)] = None
     email: Email = None
     scopes: Scopes = None
     market: OneMarket = None
 
 
 class Login(Action):
-    """Get a new OpenTask token for an account whose password is in the credential store or in OPENTASK_PASSWORD."""
+    """Get a new token for an account on {markets} whose password is in the credential store or set by the user."""
 
     label = "Log in"
     tier = "account"
@@ -53,14 +53,14 @@ class VerifyKey(Action):
 
 
 class ListTokens(ListAction):
-    """List your OpenTask tokens: names and scopes, never values."""
+    """List your tokens on {markets}: names and scopes, never values."""
 
     label = "List tokens"
     noun = "tokens"
 
 
 class CreateToken(Action):
-    """Make a further OpenTask token. Its value goes to the credential store; you get the name."""
+    """Make a further token on {markets}. Its value goes to the credential store; you get the name."""
 
     label = "Create a token"
     tier = "account"
@@ -73,7 +73,7 @@ class CreateToken(Action):
 
 
 class RevokeToken(Action):
-    """Revoke an OpenTask token; one cannot revoke itself."""
+    """Revoke a token; one cannot revoke itself."""
 
     label = "Revoke a token"
     tier = "account"
@@ -84,14 +84,14 @@ class RevokeToken(Action):
 
 
 class ListKeys(ListAction):
-    """List the public keys on your OpenTask profile."""
+    """List your public keys on {markets}."""
 
     label = "List public keys"
     noun = "keys"
 
 
 class AddKey(Action):
-    """Put a PUBLIC key on your OpenTask profile, for others to verify you by. Never a private one."""
+    """Put a PUBLIC key on your {markets} profile, for others to verify you by. Never a private one."""
 
     label = "Add a public key"
     tier = "account"
@@ -104,7 +104,7 @@ class AddKey(Action):
 
 
 class RemoveKey(Action):
-    """Take a public key off your OpenTask profile."""
+    """Take a public key off your profile."""
 
     label = "Remove a public key"
     tier = "account"
@@ -122,7 +122,7 @@ class ListPayoutMethods(ListAction):
 
 
 class AddPayoutMethod(Action):
-    """Add where you are paid on OpenTask. Check every character of the address with the user: payments go there."""
+    """Add where you are paid on {markets}. Check every character of the address with the user: payments go there."""
 
     label = "Add a payout method"
     tier = "account"

@@ -1,7 +1,7 @@
 """What a call is: a frozen, typed value that says everything about itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -26,12 +26,18 @@ AnyMarket = Annotated[str | None, Field(description="Only this one.")]
 OneMarket = Annotated[str | None, Field(description="Which, if there is a choice.")]
 
 
+def in_words(names: Sequence[str], last: str = "and") -> str:
+    """`A, B and C`."""
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 class Action(BaseModel):
     """One call of a tool, as a value.
 
     A subclass is the whole declaration of a tool: its name in snake case is the tool's name, its docstring the
     description a model reads, its fields the arguments, and the class variables what the server needs to know. It has
-    no body: how a market is asked stands in that market's table.
+    no body: how a market is asked stands in that market's table. None of its words names a market: in the docstring
+    `{markets}` stands for those that support the call, and which of them takes an argument is told from their rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
@@ -55,15 +61,18 @@ class Action(BaseModel):
     """Where an argument comes from that some market demands, told to who left it out."""
     example: ClassVar[Mapping[str, object]] = {}
     """Arguments of a typical call, used by the documentation and run by the tests."""
+    joined_by: ClassVar[str] = "or"
+    """What joins the names of the markets in the description: one call goes to one of them."""
 
     @classmethod
     def tool_name(cls) -> str:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
-    def purpose(cls) -> str:
-        """The description that a model reads."""
-        return " ".join((cls.__doc__ or "").split())
+    def purpose(cls, markets: Sequence[str]) -> str:
+        """What the call is for, as a model reads it, on the markets of these names."""
+        text = " ".join((cls.__doc__ or "").split())
+        return text.replace("{markets}", in_words(markets, cls.joined_by))
 
     def variant(self) -> str:
         """Which of several rows this call means, where its arguments decide that."""
@@ -84,6 +93,8 @@ class UpdateAction(Action):
 
 class ListAction(Action):
     """A call that asks one or all markets for a list, a page at a time."""
+
+    joined_by = "and"
 
     market: AnyMarket = None
     limit: Annotated[int, Field(ge=1, le=50)] = PAGE

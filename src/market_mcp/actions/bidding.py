@@ -13,8 +13,8 @@ Reason = Annotated[str | None, Field(max_length=2000)]
 
 
 class PlaceBid(Action):
-    """Offer to do an OpenTask task; read it with get_task first. If hired, a contract binds you to price and time. One
-    active bid a task."""
+    """Offer to do a task on {markets}; read it with get_task first. If hired, a contract binds you to price and time.
+    One active bid a task."""
 
     label = "Place a bid"
     tier = "bind"

@@ -8,19 +8,19 @@ from market_mcp.actions.base import ID, Action, Handle, ListAction, Offset, OneM
 
 
 class ListPosts(ListAction):
-    """List posts: POLT projects, AgentJob posts, OpenTask tasks under discussion. For paid work use list_tasks. A
-    market is asked at most once a minute; in between you get the held page and its age."""
+    """List posts on {markets}: projects, offers, tasks to discuss. For paid work use list_tasks. A market is
+    asked at most once a minute; in between you get the held page and its age."""
 
     label = "List posts"
     noun = "posts"
     example = {"limit": 5}
 
     query: Annotated[str | None, Field(max_length=200, description="Words in title or body.")] = None
-    sort: Annotated[Literal["new", "hot", "progress"], Field(description="hot: AgentJob. progress: POLT.")] = "new"
+    sort: Literal["new", "hot", "progress"] = "new"
     status: Annotated[
-        Literal["idea", "voting", "development", "testing", "live"] | None, Field(description="POLT phase.")
+        Literal["idea", "voting", "development", "testing", "live"] | None, Field(description="Phase.")
     ] = None
-    channel: Annotated[str | None, Field(max_length=80, description="AgentJob.")] = None
+    channel: Annotated[str | None, Field(max_length=80)] = None
 
 
 class GetPost(Action):
@@ -36,8 +36,7 @@ class GetPost(Action):
 
 
 class CreatePost(Action):
-    """Publish a post on AgentJob's task square: an offer, a question, a request; at most 3 in 24 hours. Brings you
-    online for 2 minutes. To offer paid work on OpenTask use create_task."""
+    """Publish a post on {markets}: an offer, a question, a request. To offer paid work for bids use create_task."""
 
     label = "Publish a post"
     tier = "speak"
@@ -65,7 +64,7 @@ class AddReply(Action):
 
 
 class UpvotePost(Action):
-    """Vote for a POLT project (idea or voting phase) or an AgentJob post. Voting twice leaves one vote."""
+    """Vote for a post on {markets} (projects: idea or voting phase). Voting twice leaves one vote."""
 
     label = "Upvote a post"
     tier = "speak"
@@ -75,7 +74,7 @@ class UpvotePost(Action):
 
 
 class DownvotePost(Action):
-    """Vote against a POLT project (idea or voting phase). Voting twice leaves one vote."""
+    """Vote against a post on {markets} (projects: idea or voting phase). Voting twice leaves one vote."""
 
     label = "Downvote a post"
     tier = "speak"
@@ -85,7 +84,7 @@ class DownvotePost(Action):
 
 
 class WithdrawVote(Action):
-    """Take back the vote you cast on a POLT project through this server."""
+    """Take back the vote you cast on {markets} through this server."""
 
     label = "Withdraw a vote"
     tier = "speak"

@@ -11,7 +11,7 @@ LONGEST_WAIT = 50
 
 
 class GetNextTask(Action):
-    """Wait for a paying user's question (AgentJob) and claim it. You are online from this call until 3 minutes after
+    """Wait for a paying user's question on {markets} and claim it. You are online from this call until 3 minutes after
     the last one. A claimed question MUST be answered with submit_response by `answer_by` (5 minutes) or counts against
     you; unanswered ones come back first. Call it only when ready to answer."""
 

@@ -1,4 +1,4 @@
-"""Contracts: agreed work on OpenTask, its deliveries, reviews and talk."""
+"""Contracts: agreed work, its deliveries, reviews and talk."""
 
 from typing import Annotated, Literal, Self
 

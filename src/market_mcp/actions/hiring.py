@@ -1,4 +1,4 @@
-"""The buyer's side of OpenTask: post work, choose a bid, decide what was delivered."""
+"""The buyer's side: post work, choose a bid, decide what was delivered."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ Deadline = Annotated[str | None, Field(max_length=40, description="ISO time.")]
 
 
 class CreateTask(Action):
-    """Post paid work on OpenTask for others to bid on."""
+    """Post paid work on {markets} for others to bid on."""
 
     label = "Post a task"
     tier = "bind"

@@ -19,7 +19,7 @@ class CheckInbox(Action):
 
 
 class MarkNotificationsRead(Action):
-    """Mark one OpenTask notification as read, or without an id all those that check_inbox told."""
+    """Mark one {markets} notification as read, or without an id all those that check_inbox told."""
 
     label = "Mark notifications read"
     tier = "speak"

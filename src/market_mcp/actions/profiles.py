@@ -7,7 +7,10 @@ from pydantic import Field, model_validator
 from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 from market_mcp.actions.hiring import Skills
 
-ProfileId = Annotated[str | None, Field(max_length=200, description="Yours when left out; POLT: `polt:username`.")]
+ProfileId = Annotated[
+    str | None,
+    Field(max_length=200, description="Yours when left out. Who is known by username only: `market:username`."),
+]
 
 
 class GetProfile(Action):
@@ -40,7 +43,7 @@ class UpdateProfile(UpdateAction):
 
 
 class ListContributions(ListAction):
-    """List the POLT tasks an agent completed, with rewards."""
+    """List the tasks an agent completed on {markets}, with rewards."""
 
     label = "List contributions"
     noun = "tasks"
@@ -50,7 +53,7 @@ class ListContributions(ListAction):
 
 
 class GetLeaderboard(ListAction):
-    """List POLT's top contributors."""
+    """List the top contributors of {markets}."""
 
     label = "Leaderboard"
     noun = "agents"
@@ -58,7 +61,7 @@ class GetLeaderboard(ListAction):
 
 
 class ListAgents(ListAction):
-    """List AgentJob's agents with skills and prices."""
+    """List agents on {markets} with skills and prices."""
 
     label = "List agents"
     noun = "agents"
@@ -69,7 +72,7 @@ class ListAgents(ListAction):
 
 
 class ListReviews(ListAction):
-    """List OpenTask reviews about a profile, or of a contract."""
+    """List reviews on {markets}, about a profile or of a contract."""
 
     label = "List reviews"
     noun = "reviews"

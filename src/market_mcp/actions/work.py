@@ -9,23 +9,21 @@ from market_mcp.actions.base import ID, Action, AnyMarket, Handle, ListAction, O
 
 
 class ListTasks(ListAction):
-    """List paid work as one list: POLT bounties to commit to, OpenTask tasks to bid on. Pay is a decimal and a
-    currency, never converted. A market is asked at most once a minute."""
+    """List paid work on {markets}: bounties to commit to, tasks to bid on. Pay is a decimal and a currency,
+    never converted. A market is asked at most once a minute."""
 
     label = "List paid work"
     noun = "tasks"
     example = {"query": "test", "limit": 5}
 
     query: Annotated[str | None, Field(max_length=200, description="Words in title or description.")] = None
-    skill: Annotated[str | None, Field(max_length=40, description="A tag (OpenTask).")] = None
+    skill: Annotated[str | None, Field(max_length=40, description="A tag.")] = None
     currency: Annotated[str | None, Field(max_length=10)] = None
     min_pay: Annotated[Decimal | None, Field(ge=0, description="In `currency`.")] = None
     due_before: Annotated[str | None, Field(max_length=30, description="ISO time.")] = None
-    difficulty: Annotated[Literal["easy", "medium", "hard", "expert"] | None, Field(description="POLT.")] = None
-    project_id: Annotated[str | None, Field(max_length=200, description="POLT.")] = None
-    status: Annotated[
-        Literal["available", "committed", "in_review", "completed", "any"], Field(description="Beyond available: POLT.")
-    ] = "available"
+    difficulty: Literal["easy", "medium", "hard", "expert"] | None = None
+    project_id: Annotated[str | None, Field(max_length=200)] = None
+    status: Literal["available", "committed", "in_review", "completed", "any"] = "available"
     sort: Literal["new", "payout", "deadline"] = "new"
 
     def variant(self) -> str:
@@ -44,8 +42,8 @@ class GetTask(Action):
 
 
 class CommitTask(Action):
-    """Take a POLT task: it is locked to you and you owe the work by its deadline. At most 3 at once. OpenTask tasks are
-    won by place_bid."""
+    """Take a task on {markets}: it is locked to you and you owe the work by its deadline. Others are won by
+    place_bid."""
 
     label = "Commit to a task"
     tier = "bind"
@@ -55,7 +53,7 @@ class CommitTask(Action):
 
 
 class AbandonTask(Action):
-    """Give back a POLT task you committed to and have not submitted."""
+    """Give back a task you committed to and have not submitted."""
 
     label = "Abandon a task"
     tier = "bind"
@@ -66,8 +64,8 @@ class AbandonTask(Action):
 
 
 class SubmitWork(Action):
-    """Hand in finished work for review: for a POLT task you committed to (its task id) or an OpenTask contract you
-    deliver (its contract id; deliverable_url required). To answer a chat use submit_response."""
+    """Hand in finished work for review, by the id of the committed task or of the contract. To answer a chat use
+    submit_response."""
 
     label = "Submit work"
     tier = "bind"
@@ -85,9 +83,8 @@ class SubmitWork(Action):
 
 
 class MyWork(Action):
-    """List what you owe and wait for on all markets, soonest deadline first: POLT commitments, OpenTask bids, pending
-    counter-offers, contracts to deliver or decide, claimed chats and their seconds left. `feed` is that of its oldest
-    part."""
+    """List what you owe and wait for on all markets, soonest deadline first: commitments, bids, counter-offers,
+    contracts to deliver or decide, claimed chats and their seconds left. `feed` is that of its oldest part."""
 
     label = "What you owe"
     noun = "work"

@@ -6,7 +6,6 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
@@ -46,12 +45,11 @@ def instructions(actions: Sequence[type[Action]]) -> str:
 
 def build_server(dispatcher: Dispatcher) -> MCPServer:
     """The server that offers what its dispatcher does."""
-    tools = [_tool(action, dispatcher) for action in dispatcher.offered]
     server = MarketServer(
         "market-mcp",
         instructions=instructions(dispatcher.offered),
         version=__version__,
-        tools=tools,
+        tools=[ActionTool.of(action, dispatcher) for action in dispatcher.offered],
         log_level="WARNING",
     )
     add_log_level(server)
@@ -72,9 +70,3 @@ def build_server(dispatcher: Dispatcher) -> MCPServer:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("stamina").setLevel(logging.ERROR)
     return server
-
-
-def _tool(action: type[Action], dispatcher: Dispatcher) -> Tool:
-    """The tool of an action; its description sends nobody to a tool that is not offered."""
-    tool = ActionTool.of(action, dispatcher)
-    return tool.model_copy(update={"description": dispatcher.hints.tell(action.purpose())})

@@ -23,6 +23,7 @@ from market_mcp.actions.board import GetPost
 from market_mcp.actions.contracts import GetContract
 from market_mcp.actions.work import GetTask
 from market_mcp.errors import BadCall, CallError, Refused
+from market_mcp.server.words import Words
 from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.text.sanitize import scrub_text
 from market_mcp.text.truncate import compact, fit
@@ -56,13 +57,15 @@ class MarketServer(MCPServer[Any]):
                 uri_template=_template(kind),
                 name=thing.noun,
                 title=thing.label,
-                description=self._dispatcher.hints.tell(
-                    f"{thing.purpose()} As JSON. The same as {thing.tool_name()} gives."
-                ),
+                description=self._described(thing),
                 mime_type=JSON,
             )
             for kind, thing in self._things.items()
         ]
+
+    def _described(self, thing: type[Action]) -> str:
+        told = Words.of(thing, self._dispatcher.accounts).description()
+        return self._dispatcher.hints.tell(f"{told} As JSON. The same as {thing.tool_name()} gives.")
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None

@@ -15,10 +15,10 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
-from market_mcp.accounts import Account, Accounts
+from market_mcp.accounts import Accounts
 from market_mcp.actions import DEFAULT_TOOLSETS, Action, ListAction, actions_of
 from market_mcp.errors import CallError
-from market_mcp.markets.filters import filters_of, local_of
+from market_mcp.server.words import Words
 from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.text.sanitize import scrub
 from market_mcp.text.truncate import MAX_RESULT, compact, fit
@@ -45,6 +45,8 @@ class ActionTool(Tool):
     def of(cls, action_type: type[Action], dispatcher: Dispatcher) -> "ActionTool":
         """The tool of an action, offering what the configured markets can do and nothing else."""
 
+        words = Words.of(action_type, dispatcher.accounts)
+
         async def body(action: Action, context: Ctx) -> CallToolResult:
             async def progress(waited: float, total: float, what: str) -> None:
                 await context.report_progress(waited, total, what)
@@ -59,8 +61,9 @@ class ActionTool(Tool):
             is_async=True,
             name=action_type.tool_name(),
             title=action_type.label,
-            description=action_type.purpose(),
-            parameters=input_schema(action_type, dispatcher.accounts),
+            # It sends nobody to a tool that is not offered.
+            description=dispatcher.hints.tell(words.description()),
+            parameters=input_schema(words, dispatcher.accounts),
             fn_metadata=ActionArguments(
                 arg_model=ArgModelBase, output_schema=output_schema(action_type), action_type=action_type
             ),
@@ -95,8 +98,9 @@ def chosen_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts)
     ]
 
 
-def input_schema(action: type[Action], accounts: Accounts) -> Schema:
+def input_schema(words: Words, accounts: Accounts) -> Schema:
     """The arguments as JSON Schema, without what says nothing, and without what no configured market can use."""
+    action = words.action
     schema = _full_schema(action)
     able = accounts.all() if action.composed else accounts.supporting(action)
     properties: dict[str, Schema] = {}
@@ -104,14 +108,11 @@ def input_schema(action: type[Action], accounts: Accounts) -> Schema:
         if name == "market":
             if len(able) > 1:
                 properties[name] = {"type": "string", "enum": [account.name for account in able]}
-        elif _usable(action, name, able):
-            properties[name] = _lean(field)
+        elif (taken := words.argument(name, _lean(field))) is not None:
+            properties[name] = taken
     result: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    rows = [row for account in able for row in account.rows(action)]
-    required = set(schema.get("required", ()))
-    if rows:
-        required |= {name for name in rows[0].limits.needs if all(name in row.limits.needs for row in rows)}
-    needed = [name for name in properties if name in required]
+    demanded = schema.get("required", ())
+    needed = [name for name in properties if name in demanded or words.required(name)]
     if needed:
         result["required"] = needed
     return result
@@ -129,14 +130,6 @@ def output_schema(action: type[Action]) -> Schema:
         return {"type": "object"}
     shape = {"type": "array"} if action.composed or issubclass(action, ListAction) else {"type": "object"}
     return {"type": "object", "properties": {action.noun: shape}}
-
-
-def _usable(action: type[Action], name: str, able: list[Account]) -> bool:
-    """Whether an argument is of use on any of these markets, as their accounts are configured."""
-    rows = [row for account in able for row in account.rows(action)]
-    if not issubclass(action, ListAction) or name not in action.filter_names():
-        return not rows or any(row.limits.takes is None or name in row.limits.takes for row in rows)
-    return any(name in filters_of(row) or name in local_of(row) or name in row.placeholders() for row in rows)
 
 
 def _lean(field: Schema) -> Schema:

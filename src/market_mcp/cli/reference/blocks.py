@@ -73,10 +73,11 @@ def _settings() -> str:
 def _of_the_markets() -> Iterator[Sequence[str]]:
     """What each market has a variable of its own for, whatever the server's settings are."""
     yield _codes(market.key_env for market in MARKETS.values()), "", "The key to act with.", "none: the sandbox"
-    addresses = _codes(f"{kind.upper()}_BASE_URL" for kind in MARKETS)
+    addresses = _codes(market.base_url_env for market in MARKETS.values())
     yield addresses, "", "Another address; https, or http on this machine.", "the platform's"
     meaning = "The password for `register_agent` and `login`, which take none as an argument."
-    yield "`OPENTASK_PASSWORD`", "", meaning, "made up, stored"
+    passwords = _codes(market.password_env for market in MARKETS.values() if market.password_env)
+    yield passwords, "", meaning, "made up, stored"
 
 
 def _of_the_server() -> Iterator[Sequence[str]]:
@@ -85,7 +86,7 @@ def _of_the_server() -> Iterator[Sequence[str]]:
     limits = Settings.model_json_schema()["properties"]
     for name, field in Settings.model_fields.items():
         # Tables of accounts are for the file alone.
-        if field.validation_alias is None and name != "market":
+        if name != "market":
             # A flag that is given once for each of several values has the name of one.
             flag = flags.get(name) or flags.get(name.removesuffix("s"))
             meaning = (field.description or "") + _range(limits[name])

@@ -182,7 +182,7 @@ def _rows_without_a_tool() -> Iterator[str]:
     for market in MARKETS.values():
         for row in market.rows.values():
             if not row.action.offered:
-                yield f"{rows.told(market, row)} {row.action.purpose()}"
+                yield f"{rows.told(market, row)} {row.action.purpose([market.name])}"
 
 
 def _left_out() -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from market_mcp.markets import Filter, Market, Quota, Row
+from market_mcp.markets import Filter, Market, Row
 from market_mcp.markets.filters import filters_of, local_of
+from market_mcp.server.words import quota
 
 
 def told(market: Market, row: Row) -> str:
@@ -14,12 +15,6 @@ def told(market: Market, row: Row) -> str:
 def source(row: Row) -> str:
     """The section of the platform's document, and whether it prints method and path."""
     return f"“{row.section}”, " + (f"**inferred**: {row.inferred}" if row.inferred else "documented")
-
-
-def quota(limit: Quota) -> str:
-    """`3 posts in 24 h`."""
-    span = f"{limit.seconds / 3600:g} h" if limit.seconds >= 3600 else f"{limit.seconds:g} s"
-    return f"{limit.calls} {limit.name} in {span}"
 
 
 def _condition(market: Market, row: Row) -> str:
