@@ -1,70 +1,20 @@
 """Time in a test's hand, for everything that is handed a clock, and a limit for work that must end."""
 
-import heapq
 import signal
 from collections.abc import Callable
 from itertools import count
 
-import anyio
-import anyio.lowlevel
+from market_mcp.clock import NOON, StandingClock
 
-NOON = 1_772_000_000.0
-"""Where the wall clock starts, in seconds since 1970."""
+__all__ = ["CPU_SECONDS", "LONG", "NOON", "ManualClock", "ends"]
 
 
-class ManualClock:
-    """Both clocks of a machine and a sleep; nothing moves and nobody wakes but by the test's word."""
+class ManualClock(StandingClock):
+    """A standing clock that can be set, on a machine that can be started anew."""
 
     def __init__(self, wall: float = NOON, boot: float = 1_000.0) -> None:
-        self.boot_id = "start-1"
-        self._wall = wall
-        self._boot = boot
+        super().__init__(wall, boot)
         self._starts = count(2)
-        # Sleepers count seconds that really passed: setting a clock wakes nobody early.
-        self._passed = 0.0
-        self._order = count()
-        self._sleepers: list[tuple[float, int, anyio.Event]] = []
-
-    def now(self) -> float:
-        return self._wall
-
-    def boot(self) -> float:
-        return self._boot
-
-    async def sleep(self, seconds: float) -> None:
-        """Ends when the test has let that many seconds pass."""
-        if seconds <= 0:
-            await anyio.lowlevel.checkpoint()
-            return
-        woken = anyio.Event()
-        sleeper = (self._passed + seconds, next(self._order), woken)
-        heapq.heappush(self._sleepers, sleeper)
-        try:
-            await woken.wait()
-        finally:
-            if sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
-                heapq.heapify(self._sleepers)
-
-    async def advance(self, seconds: float) -> None:
-        """Lets time pass; sleepers wake in order, each at its own time, and act before the next one wakes."""
-        # Who has just been started is to fall asleep now, and not at the end of the time that passes.
-        await anyio.wait_all_tasks_blocked()
-        end = self._passed + seconds
-        while self._sleepers and self._sleepers[0][0] <= end:
-            at, _, woken = heapq.heappop(self._sleepers)
-            self.skip(at - self._passed)
-            woken.set()
-            await anyio.wait_all_tasks_blocked()
-        self.skip(end - self._passed)
-
-    def skip(self, seconds: float) -> None:
-        """Lets time pass where nobody sleeps, which needs no event loop."""
-        if self._sleepers and self._sleepers[0][0] < self._passed + seconds:
-            raise RuntimeError("somebody sleeps: advance the clock instead")
-        self._passed += seconds
-        self._wall += seconds
-        self._boot += seconds
 
     def set_wall(self, seconds: float) -> None:
         """Sets the wall clock, as a person or a time server does; the boot clock does not move."""

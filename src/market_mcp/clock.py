@@ -1,10 +1,13 @@
 """The one place that reads time; everything else is handed a clock."""
 
+import heapq
 import time
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import anyio
+import anyio.lowlevel
 
 
 class Clock(Protocol):
@@ -81,3 +84,66 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
+
+
+NOON = 1_772_000_000.0
+"""Where the wall clock of a standing clock is at first, in seconds since 1970."""
+
+
+class StandingClock:
+    """A clock in somebody's hand: nothing moves and nobody wakes but by `advance`. For tests and harnesses."""
+
+    def __init__(self, wall: float = NOON, boot: float = 0.0) -> None:
+        self.boot_id = "start-1"
+        self._wall = wall
+        self._boot = boot
+        # Sleepers count seconds that really passed: setting a clock wakes nobody early.
+        self._passed = 0.0
+        self._order = count()
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+
+    def now(self) -> float:
+        return self._wall
+
+    def boot(self) -> float:
+        return self._boot
+
+    async def sleep(self, seconds: float) -> None:
+        """Ends when somebody has let that many seconds pass."""
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        woken = anyio.Event()
+        sleeper = (self._passed + seconds, next(self._order), woken)
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            await woken.wait()
+        finally:
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
+
+    async def advance(self, seconds: float) -> None:
+        """Lets so many seconds pass; sleepers wake in order, each at its time, and act before the next one wakes.
+
+        Raises ValueError for a time that would run backwards.
+        """
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        # Who has just been started is to fall asleep now, and not at the end of the time that passes.
+        await anyio.wait_all_tasks_blocked()
+        end = self._passed + seconds
+        while self._sleepers and self._sleepers[0][0] <= end:
+            at, _, woken = heapq.heappop(self._sleepers)
+            self.skip(at - self._passed)
+            woken.set()
+            await anyio.wait_all_tasks_blocked()
+        self.skip(end - self._passed)
+
+    def skip(self, seconds: float) -> None:
+        """Lets time pass where nobody sleeps, which needs no event loop. Raises RuntimeError where somebody does."""
+        if self._sleepers and self._sleepers[0][0] < self._passed + seconds:
+            raise RuntimeError("somebody sleeps: advance the clock instead")
+        self._passed += seconds
+        self._wall += seconds
+        self._boot += seconds

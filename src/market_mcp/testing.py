@@ -8,22 +8,19 @@ and are for tests that run under anyio: mark them `pytest.mark.anyio`, and give 
 "asyncio". A module that names this one in `pytest_plugins` does not import it as well, or pytest warns.
 """
 
-import heapq
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-import anyio
-import anyio.lowlevel
 import httpx2
 import pytest
 from mcp import Client
 
 from market_mcp.accounts import Account, Accounts
+from market_mcp.clock import StandingClock
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox.faults import Dropped
@@ -38,58 +35,9 @@ __all__ = ["KEYS", "OTHER_KEYS", "Sandbox", "StandingClock", "advance", "client"
 
 Json = dict[str, Any]
 
-NOON = 1_772_000_000.0
-"""Where the clock stands at first, in seconds since 1970."""
-
 INTERVAL = 60.0
 BUDGET = 3
 """The server's usual seconds between two polls of one thing, and how many fresh answers it has to spare."""
-
-
-class StandingClock:
-    """Both clocks of a machine and a sleep; nothing moves and nobody wakes but by `advance`."""
-
-    def __init__(self, wall: float = NOON) -> None:
-        self.boot_id = "standing"
-        self._wall = wall
-        self._passed = 0.0
-        self._order = count()
-        self._sleepers: list[tuple[float, int, anyio.Event]] = []
-
-    def now(self) -> float:
-        return self._wall + self._passed
-
-    def boot(self) -> float:
-        return self._passed
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await anyio.lowlevel.checkpoint()
-            return
-        woken = anyio.Event()
-        sleeper = (self._passed + seconds, next(self._order), woken)
-        heapq.heappush(self._sleepers, sleeper)
-        try:
-            await woken.wait()
-        finally:
-            if sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
-                heapq.heapify(self._sleepers)
-
-    async def advance(self, seconds: float) -> None:
-        """Let so many seconds pass; sleepers wake in order, each at its time, and act before the next one wakes.
-
-        Raises ValueError for a time that would run backwards.
-        """
-        if seconds < 0:
-            raise ValueError("time does not run backwards")
-        await anyio.wait_all_tasks_blocked()
-        end = self._passed + seconds
-        while self._sleepers and self._sleepers[0][0] <= end:
-            self._passed, _, woken = heapq.heappop(self._sleepers)
-            woken.set()
-            await anyio.wait_all_tasks_blocked()
-        self._passed = end
 
 
 class _Wire(httpx2.AsyncBaseTransport):
