@@ -45,7 +45,7 @@ def test_a_block_of_declarations_says_what_they_say_and_is_the_same_every_time()
     made = made_anew(page("settings", ""), Path())
 
     assert "\n| `MARKET_MCP_MARKETS` | `--market` | " in made
-    assert "\n| `MARKET_MCP_POLL_BUDGET` | | " in made and " From 0 to 20. | 3 |\n" in made
+    assert "\n| `MARKET_MCP_POLL_BUDGET` |  | " in made and " From 0 to 20. | 3 |\n" in made
     assert "MARKET_MCP_MARKET`" not in made
     assert made_anew(made, Path()) == made
 

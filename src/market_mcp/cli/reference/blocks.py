@@ -12,6 +12,7 @@ import typer
 
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS
 from market_mcp.cli import app
+from market_mcp.cli.reference.markdown import table
 from market_mcp.config import PREFIX, Settings
 from market_mcp.errors import ConfigError
 from market_mcp.markets import MARKETS
@@ -55,7 +56,7 @@ def _toolsets() -> str:
         (name, "on" if name in DEFAULT_TOOLSETS else "off", _codes(action.tool_name() for action in actions))
         for name, actions in ((name, (*own, *BESIDES.get(name, ()))) for name, own in TOOLSETS.items())
     ]
-    return _table(("toolset", "by default", "tools"), cells)
+    return table(("toolset", "by default", "tools"), cells)
 
 
 def _inferred() -> str:
@@ -63,11 +64,11 @@ def _inferred() -> str:
         (market.name, list(dict.fromkeys(row.action.tool_name() for row in market.rows.values() if row.inferred)))
         for market in MARKETS.values()
     ]
-    return _table(("marketplace", "inferred"), [(name, _codes(tools)) for name, tools in found if tools])
+    return table(("marketplace", "inferred"), [(name, _codes(tools)) for name, tools in found if tools])
 
 
 def _settings() -> str:
-    return _table(("variable", "flag", "meaning", "default"), [*_of_the_markets(), *_of_the_server()])
+    return table(("variable", "flag", "meaning", "default"), [*_of_the_markets(), *_of_the_server()])
 
 
 def _of_the_markets() -> Iterator[Sequence[str]]:
@@ -107,12 +108,6 @@ def _value(name: str, default: object) -> str:
 
 def _codes(names: Iterable[str]) -> str:
     return " ".join(f"`{name}`" for name in names)
-
-
-def _table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
-    # An empty cell takes one blank, not two.
-    lines = [f"| {' | '.join(line)} |".replace("|  |", "| |") for line in (head, *cells)]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {"settings": _settings, "toolsets": _toolsets, "inferred": _inferred}

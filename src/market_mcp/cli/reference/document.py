@@ -7,6 +7,7 @@ from mcp_types import Tool
 from market_mcp.actions import BESIDES, DEFAULT_TOOLSETS, TOOLSETS, Action
 from market_mcp.cli.reference import arguments, rows
 from market_mcp.cli.reference.left_out import LEFT_OUT, RESERVED, LeftOut
+from market_mcp.cli.reference.markdown import table
 from market_mcp.cli.reference.samples import sample
 from market_mcp.cli.reference.stage import Example, ExampleFailed
 from market_mcp.errors import CallError
@@ -120,7 +121,7 @@ def _toolsets() -> str:
         )
         for name, actions in TOOLSETS.items()
     ]
-    return f"## Toolsets\n\n{_table(('toolset', 'by default', 'tools'), cells)}\n\n{TOOLSETS_CHOSEN}"
+    return f"## Toolsets\n\n{table(('toolset', 'by default', 'tools'), cells)}\n\n{TOOLSETS_CHOSEN}"
 
 
 def _link(action: type[Action]) -> str:
@@ -132,7 +133,7 @@ def _errors() -> str:
         (f"`{kind.kind}`", f"`{kind.effect}`", " ".join((kind.__doc__ or "").split()))
         for kind in CallError.__subclasses__()
     ]
-    return _table(("kind", "effect", "meaning"), kinds)
+    return table(("kind", "effect", "meaning"), kinds)
 
 
 def _markets() -> str:
@@ -147,7 +148,7 @@ def _markets() -> str:
         for kind, market in MARKETS.items()
     ]
     head = ("market", "ids", "document", 'address, `contract = "seed"`', '`"current"`', "key")
-    return f"## Markets\n\n{_table(head, cells)}\n\n{_keys()}"
+    return f"## Markets\n\n{table(head, cells)}\n\n{_keys()}"
 
 
 def _keys() -> str:
@@ -164,7 +165,7 @@ def _tool(tool: Tool, action: type[Action], toolset: str, example: Example) -> I
     yield f"{tool.description}"
     yield f"Toolset {toolset}, {state} by default{besides}; tier *{action.tier}*; {told_hints}."
     cells = arguments.rows(tool.input_schema)
-    yield _table(arguments.HEAD, cells) if cells else "No arguments."
+    yield table(arguments.HEAD, cells) if cells else "No arguments."
     found = [rows.told(market, row) for market in MARKETS.values() for row in market.rows_of(action)]
     yield _bullets(found) if found else "Answered from what other calls bring and what is remembered."
     yield _call(example)
@@ -187,7 +188,7 @@ def _rows_without_a_tool() -> Iterator[str]:
 
 def _left_out() -> str:
     cells = [(MARKETS[call.market].name, _request(call), call.what, call.why) for call in LEFT_OUT]
-    return _table(("market", "request", "what it does", "why no tool makes it"), cells)
+    return table(("market", "request", "what it does", "why no tool makes it"), cells)
 
 
 def _request(call: LeftOut) -> str:
@@ -196,12 +197,7 @@ def _request(call: LeftOut) -> str:
 
 
 def _reserved() -> str:
-    return _table(("request", "what it would do"), [(f"`{request}`", what) for request, what in RESERVED.items()])
-
-
-def _table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(line)} |" for line in (head, *cells)]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
+    return table(("request", "what it would do"), [(f"`{request}`", what) for request, what in RESERVED.items()])
 
 
 def _bullets(items: Iterable[str]) -> str:
