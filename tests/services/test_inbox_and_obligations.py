@@ -278,6 +278,19 @@ async def test_more_unread_than_a_page_are_told_after_the_first_are_marked(rig: 
         assert "Only the newest 50" in result["skipped"]["opentask notifications"]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "tool"), [("bids", "list_bids"), ("counter-offers", "list_bids"), ("contracts", "list_contracts")]
+)
+async def test_duties_of_a_list_that_goes_on_name_the_tool_that_shows_the_rest(rig: Rig, name: str, tool: str) -> None:
+    def endless(path: str, content: Json) -> Json:
+        return {**content, "nextCursor": "more"} if path.endswith(("/bids", "/contracts")) else content
+
+    async with rig.open(sandbox_accounts(["opentask"]), market=Retold(rig.market(), endless)) as you:
+        skipped = (await you.call("my_work"))["skipped"]
+    assert f"{tool} has all" in skipped[f"opentask {name}"]
+
+
 @pytest.mark.parametrize("status", [404, 500])
 async def test_one_post_that_cannot_be_read_keeps_back_no_news_of_others(rig: Rig, tmp_path: Path, status: int) -> None:
     gone = False

@@ -67,17 +67,19 @@ class Obligations:
         if duties.only is not None:
             items = [item for item in items if item.get("status", duties.only) == duties.only]
         if duties.each is not None:
-            return await self._within(look, account, duties, duties.each, items)
+            found, missing = await self._within(look, account, duties, duties.each, items)
+            return Brought(found, " ".join(part for part in (_cut_short(duties, page), missing) if part))
         steps = [(item, duties.steps) for item in items]
         if duties.as_buyer:
             sides = await self._sides(look, account, duties, items)
             steps = [(item, duties.steps if side == "seller" else duties.as_buyer) for item, side in sides]
-        missing = "Only the newest were looked at; the list has all." if page["next"] else ""
         judged = {item["id"]: duties.judge(item) for item in items}
+        unread = ""
         if duties.read is not None:
-            seen, missing = await self._read_each(look, account, duties, duties.read, items)
+            seen, unread = await self._read_each(look, account, duties, duties.read, items)
             judged |= seen
         owed = [_duty(duties, by_status, item, judged[item["id"]]) for item, by_status in steps]
+        missing = " ".join(part for part in (_cut_short(duties, page), unread) if part)
         return Brought([duty for duty in owed if duty is not None], missing)
 
     async def _listed(self, look: Look, account: Account, duties: Duties, given: Mapping[str, object]) -> Result:
@@ -182,6 +184,11 @@ def _duty(
         "next": step.next.tool_name() if step.next else None,
     }
     return dict(excerpt(present(duty), duties.shown_by.tool_name()))
+
+
+def _cut_short(duties: Duties, page: Result) -> str:
+    """What is said where a list goes on beyond what was read of it."""
+    return f"Only the newest were looked at; {duties.listed.tool_name()} has all." if page["next"] else ""
 
 
 def _native(item: Mapping[str, Any]) -> str:
