@@ -5,12 +5,14 @@ import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from mcp import Client
 
+from market_mcp.markets import MARKETS
 from rig import SOURCE, Hand, Json, over_stdio, run
 
 PACKAGE = Path(__file__).parent / "fourth"
@@ -121,6 +123,27 @@ async def test_a_setting_that_such_a_market_declares_chooses_its_rows(tmp_path: 
 def test_a_setting_that_it_does_not_declare_is_refused_at_start(tmp_path: Path, setting: str, wrong: str) -> None:
     code, found = run("doctor", *configured(tmp_path, "https://fourth.example", setting), **ENVIRONMENT)
     assert code == 2 and wrong in found
+
+
+def test_a_package_that_cannot_be_imported_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "broken_market.py").write_text("raise RuntimeError('no luck today')\n")
+    described = tmp_path / "broken_market-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-market\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[market_mcp.markets]\nfourth = broken_market:MARKET\n")
+
+    code, found = run(
+        "doctor",
+        *configured(tmp_path, "https://fourth.example"),
+        PYTHONPATH=os.pathsep.join((SOURCE, str(tmp_path))),
+    )
+
+    assert code == 2 and "broken_market:MARKET: RuntimeError: no luck today" in found and "Traceback" not in found
+
+
+def test_a_market_with_heartbeats_that_does_not_say_how_to_be_online_is_no_market() -> None:
+    with pytest.raises(ValueError, match="how being online works"):
+        replace(MARKETS["agentjob"], online=None)
 
 
 def test_a_kind_that_nobody_brings_is_explained(tmp_path: Path) -> None:

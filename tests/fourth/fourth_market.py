@@ -48,7 +48,7 @@ FOURTH = Market(
     key_env="FOURTH_KEY",
     key_pattern=re.compile(r"four_[a-z0-9]{4,}"),
     probe=work.ListTasks,
-    duties=(Duties("bids", bidding.ListBids, bidding.GetBid, {"open": Step("wait for an answer to your bid")}),),
+    duties=(Duties("bids", bidding.ListBids, bidding.ListBids, {"open": Step("wait for an answer to your bid")}),),
     news=News(unread=inbox.CountUnread, notifications=inbox.ListNotifications),
     options={"bids": {"open": {}, "sealed": {"place_bid": "sealed"}}},
     rows=table(

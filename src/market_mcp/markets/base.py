@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from market_mcp.actions import Action, ListAction
+from market_mcp.actions.chat import Heartbeat
 from market_mcp.markets.duties import Duties
 from market_mcp.markets.news import News
 from market_mcp.markets.row import Row
@@ -58,6 +59,8 @@ class Market:
     """The methods and paths of its rows."""
 
     def __post_init__(self) -> None:
+        if self.online is None and self.supports(Heartbeat):
+            raise ValueError(f"the market {self.kind!r} has heartbeats and does not say how being online works")
         object.__setattr__(self, "routes", frozenset(row.route for row in self.rows.values()))
 
     @property

@@ -30,8 +30,9 @@ def _of_a_package(kind: str) -> Market | None:
     for entry in entry_points(group=ENTRY_POINTS, name=kind):
         try:
             market = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"the market {kind!r} cannot be loaded from {entry.value}: {error}") from None
+        except Exception as error:  # noqa: BLE001 - a stranger's package can fail in any way while it is imported
+            why = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"the market {kind!r} cannot be loaded from {entry.value}: {why}") from None
         if not isinstance(market, Market) or market.kind != kind:
             raise ConfigError(f"{entry.value} is not a market of kind {kind!r}")
         return market
