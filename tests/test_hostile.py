@@ -292,7 +292,7 @@ async def test_a_write_whose_result_holds_texts_of_others_says_so(rig: Rig) -> N
 
 
 async def test_an_answer_that_cannot_be_read_displaces_none_that_could(rig: Rig) -> None:
-    answers: Iterator[object] = iter([{"task": {"id": "1", "title": "A task"}}, b"<html>"])
+    answers: Iterator[object] = iter([{"task": {"id": "1", "title": "A task"}}, b"[1, 2"])
     async with rig.open(market=market_of(lambda _: next(answers))) as worker:
         first = await worker.call("get_task", task_id="polt:1")
         await worker.clock.advance(61)
@@ -326,7 +326,8 @@ async def test_an_answer_of_the_wrong_shape_is_said_to_be_one_and_the_next_call_
     async with rig.open(market=market_of(lambda _: BROKEN[shape])) as worker:
         for tool, arguments in (("list_posts", {}), ("list_tasks", {}), ("get_post", {"post_id": "agentjob:1"})):
             refusal = await worker.refused(tool, **arguments)
-            assert refusal.content["error"] == "unavailable" and "unreadable" in refusal.text, tool
+            assert refusal.content["error"] == "unavailable", tool
+            assert "unreadable" in refusal.text or "a web page and no JSON" in refusal.text, tool
             assert len(refusal.text) < 2000
         well, _, content = await worker.ask("add_reply", post_id="opentask:1", body="x")
         # A yes that can be read as one is believed, whatever else stands in it.

@@ -25,7 +25,8 @@ class Account:
 
     `name` is the first half of every handle. `variants` chooses, by tool, a row other than the documented one. `scopes`
     are what the key allows, None where that is not known; `denied` is what it turned out not to allow. `key_from` says
-    where the key was found, if that is not the platform's variable.
+    where the key was found, if that is not the platform's variable; `key_refused` that the market did not take it when
+    it saw it last.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Account:
     scopes: frozenset[str] | None = None
     denied: frozenset[str] = frozenset()
     key_from: str = ""
+    key_refused: bool = False
 
     @property
     def market(self) -> Market:
@@ -117,11 +119,19 @@ class Accounts:
     def rekey(self, name: str, key: str) -> None:
         """From now on the account acts with this key, which stands in the credential store."""
         account = self._accounts[name]
-        self._accounts[name] = replace(account, key=key, denied=frozenset(), key_from="the credential store")
+        self._accounts[name] = replace(
+            account, key=key, denied=frozenset(), key_from="the credential store", key_refused=False
+        )
 
     def deny(self, name: str, scopes: frozenset[str]) -> None:
         """From now on these are what the account's key is taken not to allow."""
         self._accounts[name] = replace(self._accounts[name], denied=scopes)
+
+    def key_seen(self, name: str, key: str | None, *, taken: bool) -> None:
+        """The market has taken the account's key, or refused it."""
+        account = self._accounts[name]
+        if key and account.key == key and account.key_refused is taken:
+            self._accounts[name] = replace(account, key_refused=not taken)
 
     def named(self, name: str) -> Account:
         """The account of this name. Raises BadCall."""

@@ -10,18 +10,20 @@ MarketMcpError
     ├── Unavailable        no usable answer, and nothing can have been changed
     ├── StateUnavailable   the state file cannot be read or written now
     ├── OutcomeUnknown     a write left, and whether it took effect is not known
+    ├── HeldBack           the market has it, and it does not count there yet
     ├── Halfway            the market did a part, and refused the rest
     └── NotKept            a key was made, and could not be stored
 """
 
 from typing import Literal
 
-Effect = Literal["none", "unknown", "partly", "done"]
+Effect = Literal["none", "unknown", "pending", "partly", "done"]
 
 
 EFFECTS: dict[Effect, str] = {
     "none": "Nothing was changed.",
     "unknown": "Whether it took effect is unknown.",
+    "pending": "It does not count yet.",
     "partly": "A part of it took effect.",
     "done": "It took effect.",
 }
@@ -84,13 +86,25 @@ class TooSoon(CallError):
 
 
 class Refused(CallError):
-    """The market's definite no; `status` is its HTTP status."""
+    """The market's definite no.
+
+    `status` is its HTTP status; `explained` tells whether the market gave a reason of its own.
+    """
 
     kind = "refused"
 
-    def __init__(self, message: str, *, status: int, next: str = "", retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        next: str = "",
+        retry_after_seconds: float | None = None,
+        explained: bool = False,
+    ) -> None:
         super().__init__(message, next=next, retry_after_seconds=retry_after_seconds)
         self.status = status
+        self.explained = explained
 
     def as_result(self) -> dict[str, object]:
         return super().as_result() | {"status": self.status}
@@ -113,6 +127,26 @@ class OutcomeUnknown(CallError):
 
     kind = "outcome_unknown"
     effect = "unknown"
+
+
+class HeldBack(CallError):
+    """The market has taken a write and holds it back: a moderator, a queue, a challenge to be solved.
+
+    No failure for its caller, who is told what the market says of it: `said`, as JSON, from the market in `frame`.
+    """
+
+    kind = "pending"
+    effect = "pending"
+
+    def __init__(self, message: str, *, frame: dict[str, object], said: object, next: str = "") -> None:
+        super().__init__(message, next=next)
+        self.frame = frame
+        self.said = said
+
+    def as_result(self) -> dict[str, object]:
+        result = super().as_result()
+        del result["error"]
+        return {**self.frame, "pending": self.said, **result}
 
 
 class Halfway(CallError):

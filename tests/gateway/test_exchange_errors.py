@@ -243,7 +243,7 @@ TROUBLE = {
     "malformed": "unreadable",
     "huge": "larger than 2 MiB",
     "drop_after": "connection broke",
-    "redirect": "redirect (HTTP 302), which is not followed",
+    "redirect": "a redirect to http://127.0.0.1:9/elsewhere, which is not followed",
 }
 
 
@@ -253,7 +253,8 @@ async def test_a_read_that_fails_says_why_and_that_nothing_was_changed(both: Wor
     status = 302 if kind == "redirect" else 500
     both.world.faults.add(Fault(kind, market="agentjob", path="/api/tasks/*", status=status))  # pyright: ignore[reportArgumentType]
     refusal = await both.refused("get_post", post_id=post)
-    says(refusal, "unavailable", "AgentJob", TROUBLE[kind], "Try again in a minute")
+    advice = "AGENTJOB_BASE_URL" if kind == "redirect" else "Try again in a minute"
+    says(refusal, "unavailable", "AgentJob", TROUBLE[kind], advice)
     await still_answers(both)
     # The failed try counts: a market in trouble is not asked again at once.
     assert "failed" in (again := (await both.refused("get_post", post_id=post)).text) or "unreadable" in again

@@ -156,7 +156,7 @@ async def test_a_key_that_is_not_accepted_is_named_by_where_it_stands(rig: Rig) 
     second = replace(sandbox_accounts(["opentask"])[0], name="second", key="ot_wrong", key_from=place)
     async with rig.open([second]) as worker:
         refusal = await worker.refused("verify_key")
-        assert f"the key from {place} was not accepted" in refusal.content["next"]
+        assert refusal.content["next"] == f"If the key is at fault, tell the user: it comes from {place}."
         assert "OPENTASK_TOKEN" not in refusal.text
 
 

@@ -176,7 +176,8 @@ def market_of(answer: Callable[[str], object]) -> httpx2.AsyncBaseTransport:
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         said = answer(f"{request.method} {request.url.path}")
-        return httpx2.Response(said, json={}) if isinstance(said, int) else httpx2.Response(200, json=said)
+        no = {"error": "It is not there any more."} if said == 404 else {}
+        return httpx2.Response(said, json=no) if isinstance(said, int) else httpx2.Response(200, json=said)
 
     return httpx2.MockTransport(handle)
 

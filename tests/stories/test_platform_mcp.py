@@ -133,7 +133,7 @@ async def test_an_answer_to_a_chat_that_was_not_taken_is_not_called_delivered() 
 
     async with dispatcher(httpx2.MockTransport(market)) as at:
         await at.perform(GetNextTask(wait_seconds=0))
-        with pytest.raises(Refused, match="did not take the answer"):
+        with pytest.raises(Refused, match="did not take this"):
             await at.perform(SubmitResponse(task_id="agentjob:t1", text="4"))
         # It is still owed, so it is shown again.
         assert (await at.perform(GetNextTask(wait_seconds=0)))["claimed_before"] is True

@@ -1,21 +1,20 @@
 """One action as one HTTP request, and its reply as a result or as an error that a model can act on."""
 
-import email.utils
 import hashlib
-import re
 from dataclasses import replace
 from typing import Any
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
 from market_mcp.clock import Clock
-from market_mcp.errors import BadCall, CallError, MalformedReply, OutcomeUnknown, Refused, Unavailable
+from market_mcp.errors import BadCall, MalformedReply, Unavailable
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
+from market_mcp.gateway.verdict import Answer, judge, lost, retry_after
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
-from market_mcp.markets.reply import MAX_BODY, Fields, last_event, parse_json
+from market_mcp.markets.reply import MAX_BODY, Fields, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 READ_TIMEOUT = 10.0
@@ -93,8 +92,8 @@ class Exchange:
             max_body=row.listing.max_body if row.listing else MAX_BODY,
         )
 
-    async def send(self, account: Account, row: Row, request: HttpRequest) -> bytes:
-        """The body of the market's yes. Raises CallError for everything else.
+    async def send(self, account: Account, row: Row, request: HttpRequest) -> Answer:
+        """The market's yes. Raises CallError for everything else.
 
         What may have arrived is not sent again, but for reads of single things; a feed gets one try.
         """
@@ -108,30 +107,25 @@ class Exchange:
                 f"{name} cannot be reached: {error}.", next="Try again in a minute, or use another market."
             ) from None
         except NoAnswer as error:
-            raise _lost(row, f"{name} gave no usable answer: {error}.") from None
-        self._judge(account, row, reply)
-        # An answer that is meant to be empty, as to a deletion, says only that all went well.
-        if reply.status == 204 or reply.headers.get("content-length") == "0":
-            return b"{}"
-        streamed = reply.headers.get("content-type", "").startswith("text/event-stream")
-        return last_event(reply.body) if streamed else reply.body
+            raise lost(row, f"{name} gave no usable answer: {error}.") from None
+        return judge(account, row, reply, self._clock.now())
 
     def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
         try:
             fields = Fields.of(parse_json(body), account.name)
             return scrub(row.read(fields, cursor))
-        except MalformedReply as error:
-            text = f"{account.market.name} answered with something unreadable: {scrub_text(str(error))}."
-            lost = _lost(row, text)
+        except MalformedReply as unreadable:
+            text = f"{account.market.name} answered with something unreadable: {scrub_text(str(unreadable))}."
+            error = lost(row, text)
             if row.effect.claims:
                 # It may be owed all the same, and there is no second look at it.
                 said = scrub_text(body.decode(errors="replace"))[:SHOWN]
-                lost.next = (
+                error.next = (
                     "If what came is a question, answer it with submit_response and its task's id; else call again. "
                     f"{UNTRUSTED} It came as: {said}"
                 )
-            raise lost from None
+            raise error from None
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises Unsendable, NotSent or NoAnswer."""
@@ -146,7 +140,7 @@ class Exchange:
         """One try. Raises _Busy where the same read may succeed a moment later."""
         reply = await self._transport.send(account, request)
         if reply.status in PASSING and row.method == "GET" and not row.effect.claims:
-            pause = _retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
+            pause = retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
             if pause is None or pause <= LONGEST_PAUSE:
                 raise _Busy(reply, pause)
         return reply
@@ -166,37 +160,6 @@ class Exchange:
         except _Busy as busy:
             return busy.reply
         raise trouble
-
-    def _judge(self, account: Account, row: Row, reply: HttpReply) -> None:
-        """Raises what a status other than success means."""
-        status, name = reply.status, account.market.name
-        if 200 <= status < 300:
-            return
-        if status >= 500:
-            raise _lost(row, f"{name} broke (HTTP {status}).")
-        if status < 400:
-            raise _lost(row, f"{name} answered with a redirect (HTTP {status}), which is not followed.")
-        said = _sentence(reply)
-        text = f"{name} refused (HTTP {status}){f', in its words: “{said}”.' if said else '.'}"
-        retry = None
-        next_step = row.hints.get(status, "")
-        match status:
-            case 401 if not next_step:
-                next_step = (
-                    f"Tell the user that the key from {account.key_source} was not accepted."
-                    if account.key
-                    else f"It wants a key: ask the user to set {account.key_source} and restart the server."
-                )
-            case 403 if row.scope is not None and not next_step:
-                next_step = f"Either the token lacks the scope {row.scope}, or this is for another party to do."
-            case 404 if not next_step:
-                next_step = "Check the id; lists give the ids there are."
-            case 429:
-                retry = _retry_after(reply, self._clock.now())
-                next_step = next_step or "Wait that long before asking this market again."
-            case _:
-                pass
-        raise Refused(text, status=status, next=next_step, retry_after_seconds=retry)
 
     def _idempotency(self, account: Account, row: Row, action: Action) -> tuple[tuple[str, str], ...]:
         """The header by which a market that knows it recognises a request that reaches it twice."""
@@ -245,37 +208,8 @@ def _page(row: Row, cursor: str | None) -> dict[str, object]:
     return query
 
 
-def _lost(row: Row, text: str) -> CallError:
-    if row.effect.claims:
-        return OutcomeUnknown(text, next="A question may have been claimed and lost; call again for the next one.")
-    if not row.writes:
-        return Unavailable(text, next="Try again in a minute.")
-    return OutcomeUnknown(text, next="Do not repeat it blindly: look first whether it took effect.")
-
-
 def _without_key(account: Account, reply: HttpReply) -> HttpReply:
     """The reply without the key it was asked with, which some markets quote when they find fault with it."""
     if account.key is None or account.key.encode() not in reply.body:
         return reply
     return replace(reply, body=reply.body.replace(account.key.encode(), b"[your key]"))
-
-
-def _sentence(reply: HttpReply) -> str:
-    """The market's own words for its refusal, cleaned and cut."""
-    try:
-        said = Fields.of(parse_json(reply.body), "").unwrap("error").text("error", "message", "detail")
-    except MalformedReply:
-        said = None
-    # They will stand in quotation marks, and must not end them.
-    return re.sub("[“”]", "'", scrub_text(said or "")).strip()[:300].rstrip(".")
-
-
-def _retry_after(reply: HttpReply, now: float) -> float:
-    """Seconds from a Retry-After of either form; a minute where there is none."""
-    value = reply.headers.get("retry-after", "")
-    if value.isascii() and value.isdecimal():
-        return float(min(int(value[:9]), 86_400))
-    try:
-        return min(max(1.0, email.utils.parsedate_to_datetime(value).timestamp() - now), 86_400.0)
-    except (ValueError, TypeError, OverflowError):
-        return 60.0

@@ -16,7 +16,7 @@ from typing import Literal, cast
 import anyio
 
 from market_mcp.clock import Clock, elapsed, is_ahead, stamp
-from market_mcp.errors import CallError, StateUnavailable, TooSoon, Unavailable
+from market_mcp.errors import CallError, Refused, StateUnavailable, TooSoon, Unavailable
 from market_mcp.state.store import State, stamp_of
 
 MIN_INTERVAL = 60.0
@@ -39,6 +39,9 @@ KEPT = 24 * 3600.0
 
 PRUNE_EVERY = 3600.0
 """Seconds between two clearings of what is kept no longer."""
+
+WAITING_HELPS = frozenset({408, 425, 429})
+"""Statuses of a refusal that the same request need not meet again a while later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +241,9 @@ class Pacing:
             answer = json.dumps(value)
         except CallError as error:
             failure, hold = error.message, error.retry_after_seconds or 0.0
-            # The slot is used, so that is the earliest, whatever the market said.
-            error.retry_after_seconds = max(round(self._interval), error.retry_after_seconds or 0)
+            if not isinstance(error, Refused) or error.status in WAITING_HELPS:
+                # The slot is used, so that is the earliest, whatever the market said.
+                error.retry_after_seconds = max(round(self._interval), error.retry_after_seconds or 0)
             raise
         finally:
             # What came, or a cancellation, counts for more than that it cannot be noted; and others wait for the event.

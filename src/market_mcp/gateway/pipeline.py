@@ -6,14 +6,19 @@ from typing import Any
 
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
-from market_mcp.errors import BadCall, OutcomeUnknown, Refused, StateUnavailable
+from market_mcp.errors import BadCall, HeldBack, OutcomeUnknown, Refused, StateUnavailable
 from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
+from market_mcp.gateway.messages import HttpRequest
 from market_mcp.gateway.pacing import Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
+from market_mcp.gateway.verdict import Answer, held_back, prove, redacted
 from market_mcp.markets import Row
 from market_mcp.markets.domain import Result, ids_in
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.times import iso
+
+DISAGREES = frozenset({200, 400, 404, 409, 410, 422})
+"""Statuses of a refusal that may mean that the thing is no more as it is held to be."""
 
 
 class Gateway:
@@ -56,8 +61,12 @@ class Gateway:
             seen = self._shown(account, row.request.before, action)
         request = self._exchange.request(account, row, action, within=within or WRITE_TIMEOUT, seen=seen)
         with self._marking_failures(account, row, action):
-            body = await self._exchange.send(account, row, request)
-            result = self._exchange.decode(account, row, body)
+            answer = await self._send(account, row, request)
+            if answer.pending is not None and not row.proof.final:
+                raise held_back(account, answer.pending)
+            result = prove(account, row, action, self._exchange.decode(account, row, answer.body))
+            if answer.pending is not None:
+                result = {**result, "pending": redacted(answer.pending, str(result[row.proof.shows]))}
         if _shows_a_thing(result):
             result = {**result, "untrusted": UNTRUSTED}
         return self.noted(result, lambda: self._settle(account, row, action, result))
@@ -74,27 +83,42 @@ class Gateway:
         fresh: list[Any] = []
 
         async def fetch() -> str:
-            body = await self._exchange.send(account, row, request)
+            body = (await self._send(account, row, request)).body
             # Read before it is held: what cannot be read is a failure, and displaces no answer that could.
             fresh.append(self._exchange.decode(account, row, body, cursor))
             return body.decode()
 
-        held = await self._pacing.ask(question, fetch)
+        try:
+            held = await self._pacing.ask(question, fetch)
+        except Refused as refusal:
+            if cursor is not None and refusal.status in DISAGREES:
+                refusal.next = f"{refusal.next} If that cursor is too old for it, start again without one.".strip()
+            raise
         return fresh[0] if fresh else self._exchange.decode(account, row, str(held.answer).encode(), cursor), held
+
+    async def _send(self, account: Account, row: Row, request: HttpRequest) -> Answer:
+        """The market's yes, after which it is known whether it takes the key. Raises CallError."""
+        try:
+            answer = await self._exchange.send(account, row, request)
+        except Refused as refusal:
+            if refusal.status == 401 and request.auth:
+                self.accounts.key_seen(account.name, account.key, taken=False)
+            raise
+        if request.auth:
+            self.accounts.key_seen(account.name, account.key, taken=True)
+        return answer
 
     @contextlib.contextmanager
     def _marking_failures(self, account: Account, row: Row, action: Action) -> Generator[None]:
-        """Marks what a write may have changed that failed; what cannot be noted counts less than the failure."""
+        """Marks what is to be looked at anew after a write that failed; that it cannot be noted counts less.
+
+        Nothing else moves: what is counted, voted, watched or claimed is only what is known to be done.
+        """
         try:
             yield
-        except OutcomeUnknown:
-            # It may have happened, so it counts, and what it would have changed is to be looked at anew.
-            with contextlib.suppress(StateUnavailable):
-                self._settle(account, row, action, {})
-            raise
-        except Refused as refusal:
-            if refusal.status == 409:
-                # Things are not as they are held to be, so the call that shows how they are is due.
+        except (OutcomeUnknown, HeldBack, Refused) as error:
+            # It may have happened; or the market shows by its no that things are not as they are held to be.
+            if not isinstance(error, Refused) or error.status in DISAGREES:
                 with contextlib.suppress(StateUnavailable):
                     self.outdate(account, row.outdates(action))
             raise

@@ -11,7 +11,7 @@ from market_mcp.state.store import State, stamp_of
 
 
 class Quotas:
-    """Counts successful calls of every process that shares the state file."""
+    """Counts the calls that are known to have taken effect, of every process that shares the state file."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
@@ -25,7 +25,7 @@ class Quotas:
             self._check_standing(account, row.limits.standing, str(getattr(action, row.limits.standing.subject)))
 
     def count(self, account: Account, row: Row, action: Action) -> None:
-        """Counts a call that took effect, or may have. Raises StateUnavailable."""
+        """Counts a call that took effect. Raises StateUnavailable."""
         if row.limits.quota is not None:
             self._spend(account, row.limits.quota)
         if row.limits.standing is not None:

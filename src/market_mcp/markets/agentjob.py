@@ -6,25 +6,22 @@ from typing import Any
 
 from market_mcp.actions import board, chat, profiles
 from market_mcp.actions.base import Action
-from market_mcp.errors import MalformedReply, Refused
+from market_mcp.errors import MalformedReply
+from market_mcp.markets import envelope
 from market_mcp.markets.base import Market, Online
 from market_mcp.markets.domain import Chat, ChatMessage, Post, Profile, Reply, Result, pay, present
 from market_mcp.markets.news import News, Watched
-from market_mcp.markets.reply import Fields, parse_json
-from market_mcp.markets.row import Effect, Filter, Limits, Listing, Paging, Quota, Request, Row, sends, table
-from market_mcp.text.sanitize import scrub_text
+from market_mcp.markets.reply import Fields
+from market_mcp.markets.row import Effect, Filter, Limits, Listing, Paging, Proof, Quota, Request, Row, sends, table
 
 TRUE_ONLY = {True: "true", False: None}
 """Filters that narrow when true and do nothing otherwise."""
 
 MCP_HEADERS = (("accept", "application/json, text/event-stream"),)
 
-ANSWER_HINT = "It was answered already, or its 5 minutes are over; ask get_next_task for another."
+ANSWER_HINT = "If it was answered already or its 5 minutes are over, ask get_next_task for another."
 
 Body = Callable[[Any, Any], Mapping[str, object]]
-
-LONGEST_WORDS = 300
-"""Characters of the platform's own words for a refusal; more of them explain nothing."""
 
 
 def post(f: Fields) -> Post:
@@ -67,12 +64,21 @@ def reply(f: Fields) -> Reply:
     )
 
 
+def taken(f: Fields) -> Fields:
+    """The reply to a write, which bears `data`, whatever it holds: 通用约定. Raises MalformedReply."""
+    if not f.has("data") and not f.has("id"):
+        raise MalformedReply(f"{f.where}.data is missing")
+    return f
+
+
 def created(f: Fields) -> Result:
-    return present({"post_id": f.unwrap("data").unwrap("post", "task").handle("id"), "message": "Post published."})
+    inner = taken(f).shown("post", "task")
+    return present({"post_id": inner and inner.handle("id"), "message": "Post published."})
 
 
 def replied(f: Fields) -> Result:
-    return present({"reply_id": f.unwrap("data").unwrap("reply").handle("id"), "message": "Reply published."})
+    inner = taken(f).shown("reply")
+    return present({"reply_id": inner and inner.handle("id"), "message": "Reply published."})
 
 
 def upvoted(f: Fields) -> Result:
@@ -80,8 +86,12 @@ def upvoted(f: Fields) -> Result:
     return present({"votes": inner.number("voteCount", "votes"), "message": "Upvoted."})
 
 
+def upvoted_by_path(f: Fields) -> Result:
+    return upvoted(taken(f))
+
+
 def beat(f: Fields) -> Result:
-    return {"next_heartbeat_in_seconds": f.required_object("data").number("next_heartbeat_in_seconds") or 45}
+    return present({"next_heartbeat_in_seconds": taken(f).unwrap("data").number("next_heartbeat_in_seconds")})
 
 
 def next_chat(f: Fields) -> Result:
@@ -109,9 +119,7 @@ def message(f: Fields) -> ChatMessage:
 
 
 def answered(f: Fields) -> Result:
-    if f.required_object("data").flag("submitted") is False:
-        raise Refused("AgentJob did not take the answer, and said no more.", status=200, next=ANSWER_HINT)
-    return {"submitted": True, "message": "Answer delivered."}
+    return present({"submitted": f.unwrap("data").flag("submitted"), "message": "Answer delivered."})
 
 
 def mcp_call(tool: str, arguments: Body) -> Body:
@@ -125,30 +133,15 @@ def mcp_call(tool: str, arguments: Body) -> Body:
 
 
 def mcp_result(read: Callable[[Fields], Result]) -> Callable[[Fields], Result]:
-    """Reads the platform's tool result: structured content, or JSON in its text, or just words."""
+    """Reads the platform's tool result: structured content, or JSON in its text; just words show nothing."""
 
     def decode(f: Fields) -> Result:
-        error = f.object("error")
-        if error is not None:
-            raise _refused(error.text("message") or "")
-        result = f.required_object("result")
-        words = " ".join(result.each("content", lambda c: c.text("text") or ""))
-        if result.flag("isError"):
-            raise _refused(words)
-        structured = result.object("structuredContent")
-        if structured is None:
-            try:
-                structured = Fields.of(parse_json(words.encode()), f.market, "result.content")
-            except MalformedReply:
-                structured = Fields({}, f.market)
-        return read(structured)
+        said = envelope.told(f.required_object("result").value)
+        return read(
+            Fields({}, f.market) if said is None or isinstance(said, str) else Fields.of(said, f.market, "result")
+        )
 
     return decode
-
-
-def _refused(words: str) -> Refused:
-    said = scrub_text(words).strip()[:LONGEST_WORDS].rstrip(".")
-    return Refused(f"AgentJob refused the call{f', in its words: “{said}”.' if said else '.'}", status=400)
 
 
 def agent(f: Fields) -> Profile:
@@ -175,7 +168,7 @@ POSTS_PAGE = 8 * 1024 * 1024
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
 NO_SESSION = (
-    "The call was made without an MCP session. If that is what it wants, ask the user to set "
+    "If it wants an MCP session, which the call was made without, ask the user to set "
     'upvote = "rest" in the [market.…] table, which votes by an inferred route.'
 )
 VOTED = ("posts/{post_id}", "posts")
@@ -198,6 +191,8 @@ AGENTJOB = Market(
             "POST /api/agents/heartbeat",
             beat,
             "心跳接口",
+            # Documented, but one that leaves the number out keeps the agent online all the same.
+            proof=Proof("next_heartbeat_in_seconds"),
         ),
         Row(
             chat.GetNextTask,
@@ -213,6 +208,7 @@ AGENTJOB = Market(
             answered,
             "提交回复",
             request=Request(body=sends(text="text")),
+            proof=Proof("submitted", documented=True),
             hints={409: ANSWER_HINT},
         ),
         Row(
@@ -247,11 +243,12 @@ AGENTJOB = Market(
             "发帖与回复",
             request=Request(body=sends(title="title", body="body")),
             clears=("posts",),
+            proof=Proof("post_id"),
             effect=Effect(online=True, watches=(("post", "post_id"),)),
             limits=Limits(quota=Quota("posts", 3, 24 * 3600)),
             hints={
-                403: "Posting needs an online agent and an account with a verified e-mail address.",
-                429: "AgentJob takes 3 posts per user in 24 hours.",
+                403: "If the account's e-mail address is not verified yet, ask the user to verify it.",
+                429: "If you have posted 3 times in 24 hours, that is its limit.",
             },
         ),
         Row(
@@ -261,6 +258,7 @@ AGENTJOB = Market(
             "发帖与回复",
             request=Request(body=sends(body="body")),
             clears=("posts/{post_id}",),
+            proof=Proof("reply_id"),
             effect=Effect(online=True, watches=(("post", "post_id"),)),
         ),
         Row(
@@ -276,7 +274,7 @@ AGENTJOB = Market(
         Row(
             board.UpvotePost,
             "POST /api/tasks/{post_id}/upvote",
-            upvoted,
+            upvoted_by_path,
             "任务广场(MCP list_posts / add_reply)",
             inferred="only the MCP tool is documented; the path follows that of replies",
             variant="rest",

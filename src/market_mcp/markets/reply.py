@@ -34,6 +34,10 @@ def parse_json(body: bytes) -> object:
     return value
 
 
+def as_utf8(body: bytes, content_type: str = "") -> bytes:
+    return body
+
+
 def last_event(body: bytes) -> bytes:
     """The data of the last event of an event stream that has any: where an MCP server puts the answer to a call."""
     last, data = b"", list[bytes]()
@@ -193,6 +197,15 @@ class Fields:
         """The object itself where the market wraps it (`{"task": {…}}`), else this one."""
         inner = self.object(*names)
         return self if inner is None else inner
+
+    def shown(self, *names: str) -> "Fields | None":
+        """The thing that a reply to a write shows: under one of these names, or as itself; None where it shows none."""
+        for holder in (self, self.object("data", "result")):
+            if holder is not None:
+                inner = holder.object(*names)
+                if inner is not None or holder.has("id"):
+                    return inner or holder
+        return None
 
     def _holding(self, name: str) -> "tuple[Fields, str]":
         """What holds a list that must be there, and under which name."""

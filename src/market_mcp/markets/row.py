@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from market_mcp.actions import Action
 from market_mcp.markets.domain import ids_in
+from market_mcp.markets.envelope import HELD_BACK
 from market_mcp.markets.reply import MAX_BODY, Fields, Method
 
 UPSTREAM_PAGE = 50
@@ -142,6 +143,39 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What in its reply shows that a write took effect, by dotted places in the result that is read from the reply.
+
+    By itself a yes proves something only where nothing contradicts it; where the document promises more, that must be
+    there.
+    """
+
+    shows: str = ""
+    """Where the thing, or the fact, stands that the reply shows."""
+    documented: bool = False
+    """Whether the platform's document promises it: without it the outcome is unknown. Else the market's bare yes has to
+    do, and the result says so."""
+    same: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By place of an id: the argument that it must be the id of, if it is there."""
+    state: str = ""
+    """Where the thing's state stands."""
+    states: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    """The states in which the call leaves the thing, if it is shown with one; made of the action where they depend on
+    it. None: any."""
+    waits: bool = False
+    """Whether such a thing begins by waiting for somebody, as a submission does for its review."""
+    final: bool = False
+    """Whether what it shows is to be kept whatever is still to be done, such as a key that is shown once."""
+
+    @property
+    def usual(self) -> frozenset[str]:
+        """The states that hold nothing back."""
+        if self.waits:
+            return HELD_BACK
+        return frozenset() if callable(self.states) else self.states
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """How one action becomes one HTTP request, and how the reply becomes a result."""
 
@@ -168,13 +202,14 @@ class Row:
     clears: tuple[str, ...] = ()
     """Topics whose held answers a write puts out of date, with names of ids in braces: fields of the action, or what
     the reply says, where `task_id` is the id of its `task` or the `task_id` in anything."""
+    proof: Proof = Proof()
     effect: Effect = Effect()
     limits: Limits = Limits()
     also: Mapping[str, "Row"] = field(default_factory=dict[str, "Row"])
     """Further reads whose results join this one under these names; they fail softly. A list is read as far as the
     action's field `{name}_offset` asks."""
     hints: Mapping[int, str] = field(default_factory=dict[int, str])
-    """What to do next, by the status of a refusal."""
+    """What to do next, by the status of a refusal: a condition ("If …"), since the market may have another reason."""
 
     @property
     def method(self) -> Method:

@@ -83,7 +83,8 @@ class Chats:
         try:
             result = await self._gateway.perform(action)
         except Refused as refusal:
-            if refusal.status in {404, 409}:
+            # A 404 without a reason may be of a proxy that knows nothing of the question.
+            if refusal.status == 409 or (refusal.status in {404, 410} and refusal.explained):
                 with contextlib.suppress(StateUnavailable):
                     self._settle(action)
             raise

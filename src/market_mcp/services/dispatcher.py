@@ -14,7 +14,7 @@ from market_mcp.actions.chat import GetNextTask, SubmitResponse
 from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsRead
 from market_mcp.actions.work import MyWork
 from market_mcp.clock import Clock
-from market_mcp.errors import CallError
+from market_mcp.errors import CallError, HeldBack
 from market_mcp.gateway.exchange import Exchange
 from market_mcp.gateway.pacing import Pacing
 from market_mcp.gateway.pipeline import Gateway
@@ -70,6 +70,9 @@ class Dispatcher:
                 # The one call that has something to tell while it waits.
                 return self.hints.followable(await self.chats.next_chat(action, progress))
             return self.hints.followable(await self._handler(type(action))(action))
+        except HeldBack as held:
+            self.hints.advise(held)
+            return held.as_result()
         except CallError as error:
             self.hints.advise(error)
             raise
@@ -137,7 +140,7 @@ async def open_dispatcher(
                 presence,
                 inbox,
                 {
-                    "votes": Votes(gateway, VoteTable(state)).cast,
+                    "votes": Votes(gateway, VoteTable(state, clock), clock).cast,
                     "registration": Registration(gateway, store, passwords).perform,
                 },
             ),

@@ -116,7 +116,7 @@ class Inbox:
                 await self._gateway.perform(MarkNotificationsRead(notification_id=handle))
                 marked += 1
             except CallError as error:
-                if not (isinstance(error, Refused) and error.status == 404):
+                if not _gone(error):
                     if not marked:
                         raise
                     result["left_out"] = {handle: error.as_text()}
@@ -139,7 +139,7 @@ class Inbox:
             try:
                 thing = await look.read(account, watched.read(**{argument: handle.partition(":")[2]}))
             except Refused as refusal:
-                if refusal.status != 404:
+                if not _gone(refusal):
                     raise
                 # It is there no more, so it is watched no longer.
                 self._watches.unwatch(account.id, watched.kind, handle)
@@ -234,6 +234,11 @@ async def _recent(listed: type[Action], look: Look, account: Account) -> Brought
     return Brought(
         [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]
     )
+
+
+def _gone(error: CallError) -> bool:
+    """Whether the market says that a thing is there no more; one that gives no reason may not even know the path."""
+    return isinstance(error, Refused) and error.status in {404, 410} and error.explained
 
 
 def _of(call: type[Action], account: Account) -> Action:

@@ -31,7 +31,7 @@ class Overview:
         """One account: its tools, what is left of its limits, whether it is online, and its next polls."""
         market = account.market
         about: Result = {"market": account.name, "kind": market.name, "live": not account.sandbox}
-        about["key"] = "configured" if account.key else f"none: set {account.key_source} to do more than read"
+        about["key"] = _key(account)
         about["tools"] = [action.tool_name() for action in self._offered if market.supports(action)]
         left = self._quotas.left(account)
         if left:
@@ -61,6 +61,12 @@ class Overview:
                 wait = max(round(waits[topic] + 0.49) for topic in topics)
                 polls[tool] = max(wait, polls.get(tool, 0))
         return {tool: polls[tool] for tool in offered if tool in polls}
+
+
+def _key(account: Account) -> str:
+    if account.key is None:
+        return f"none: set {account.key_source} to do more than read"
+    return f"refused by the market: it comes from {account.key_source}" if account.key_refused else "configured"
 
 
 def answers_chats(offered: Sequence[type[Action]]) -> bool:

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import Heartbeat
 from market_mcp.clock import Clock
-from market_mcp.errors import BadCall, CallError, OutcomeUnknown, Unavailable
+from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Unavailable
 from market_mcp.gateway.exchange import READ_TIMEOUT
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets.domain import Result
@@ -47,7 +47,7 @@ class Presence:
         beat = Heartbeat(market=account.name)
         try:
             await self._gateway.write(account, self._gateway.row(account, beat), beat, within=READ_TIMEOUT)
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, HeldBack) as error:
             # What is unknown is only whether one is online.
             raise Unavailable(
                 f"The heartbeat that goes before failed, so nothing else was sent: {error.message}",

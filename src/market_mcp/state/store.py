@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS held(         -- the latest answer to a question, and
 CREATE INDEX IF NOT EXISTS held_topic ON held(account, topic);
 CREATE TABLE IF NOT EXISTS vote(         -- what was voted, for markets where the same vote again takes it away
     account TEXT NOT NULL, post TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (account, post));
+CREATE TABLE IF NOT EXISTS vote_sent(    -- a vote that left, and of which is not known whether it counts
+    account TEXT NOT NULL, post TEXT NOT NULL, value INTEGER NOT NULL, open INTEGER NOT NULL,
+    wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (account, post));
 CREATE TABLE IF NOT EXISTS chat(         -- a claimed question of a paying user
     account TEXT NOT NULL, task TEXT NOT NULL, body TEXT NOT NULL, answered INTEGER NOT NULL DEFAULT 0,
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (account, task));

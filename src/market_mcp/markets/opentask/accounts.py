@@ -8,7 +8,7 @@ from market_mcp.markets.domain import Profile, Result, present
 from market_mcp.markets.opentask.contracts import review
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Effect, Limits, Listing, Quota, Request, Row, sends
+from market_mcp.markets.row import Effect, Limits, Listing, Proof, Quota, Request, Row, sends
 
 ME = "/api/agent/me"
 STATS = ("tasksPosted", "activeBids", "contractsAsBuyer", "contractsAsSeller", "averageRating", "reviewCount")
@@ -51,7 +51,8 @@ def denominations(f: Fields) -> list[Result]:
 
 
 def updated(f: Fields) -> Result:
-    return {"profile": profile(f)}
+    inner = f.shown("profile")
+    return present({"profile": inner and profile(inner), "message": "Profile updated."})
 
 
 def tokened(f: Fields) -> Result:
@@ -64,7 +65,7 @@ def tokened(f: Fields) -> Result:
             "token_id": token.handle("id"),
             "token_name": token.text("name"),
             "scopes": token.texts("scopes"),
-            "secret": f.required_text("tokenValue"),
+            "secret": f.text("tokenValue"),
         }
     )
 
@@ -108,15 +109,19 @@ def payout_method(f: Fields) -> Result:
 
 
 def saved_key(f: Fields) -> Result:
-    return {"key": key(f)}
+    inner = f.shown("key")
+    return present({"key": inner and key(inner), "message": "Key added."})
 
 
 def saved_method(f: Fields) -> Result:
-    return {"payout_method": payout_method(f)}
+    inner = f.shown("payoutMethod")
+    return present({"payout_method": inner and payout_method(inner), "message": "Payout method saved."})
 
 
-def removed(_: Fields) -> Result:
-    return {"message": "Removed."}
+def removed(f: Fields) -> Result:
+    """A removal need show nothing; if it shows the thing, it is to be the right one."""
+    inner = f.shown("token", "key", "payoutMethod")
+    return present({"message": "Removed.", "removed": inner and inner.handle("id")})
 
 
 def registration(a: account.RegisterAgent, seen: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,6 +140,7 @@ def login(a: account.Login, seen: Mapping[str, Any]) -> Mapping[str, Any]:
     return present({"email": a.email, "password": seen["password"], "tokenName": a.token_name, "tokenScopes": a.scopes})
 
 
+SECRET = Proof("secret", documented=True, final=True)
 METHOD = sends(symbol="symbol", network="network", address="address", memo="memo", label="name", isActive="active")
 
 ROWS = (
@@ -145,13 +151,14 @@ ROWS = (
         "Agent self-registration",
         auth=False,
         request=Request(body=registration),
+        proof=SECRET,
         effect=Effect(performer="registration"),
         limits=Limits(
             needs=("email",),
             takes=frozenset({"username", "display_name", "email", "scopes"}),
             quota=Quota("registrations", 5, 60),
         ),
-        hints={409: "That e-mail address or handle is taken; log in, or choose another."},
+        hints={409: "If that e-mail address is taken, log in; if the handle is, choose another."},
     ),
     Row(
         account.Login,
@@ -160,9 +167,10 @@ ROWS = (
         "Agent login",
         auth=False,
         request=Request(body=login),
+        proof=SECRET,
         effect=Effect(performer="registration"),
         limits=Limits(quota=Quota("logins", 10, 60)),
-        hints={401: "No account has that e-mail address with that password; register_agent opens one."},
+        hints={401: "If no account has that e-mail address yet, register_agent opens one."},
     ),
     Row(
         account.VerifyKey,
@@ -209,6 +217,7 @@ ROWS = (
             body=sends(displayName="display_name", bio="bio", tags="skills", links="links", availability="availability")
         ),
         clears=("me", "profiles/{profile_id}"),
+        proof=Proof("profile"),
     ),
     Row(
         profiles.ListReviews,
@@ -237,6 +246,7 @@ ROWS = (
         scope="tokens:write",
         request=Request(body=sends(name="name", scopes="scopes")),
         clears=("tokens",),
+        proof=SECRET,
         effect=Effect(performer="registration"),
     ),
     Row(
@@ -246,7 +256,8 @@ ROWS = (
         TOKENS,
         scope="tokens:write",
         clears=("tokens",),
-        hints={409: "A token cannot revoke itself."},
+        proof=Proof(same={"removed": "token_id"}),
+        hints={409: "If it is the token in use, it cannot revoke itself."},
     ),
     Row(
         account.ListKeys,
@@ -265,6 +276,7 @@ ROWS = (
         scope="keys:write",
         request=Request(body=sends(publicKey="public_key", label="name")),
         clears=("keys",),
+        proof=Proof("key"),
     ),
     Row(
         account.RemoveKey,
@@ -273,6 +285,7 @@ ROWS = (
         "Agent keys",
         scope="keys:write",
         clears=("keys",),
+        proof=Proof(same={"removed": "key_id"}),
     ),
     Row(
         account.ListPayoutMethods,
@@ -290,6 +303,7 @@ ROWS = (
         PAYOUT,
         scope="profile:write",
         request=Request(body=METHOD),
+        proof=Proof("payout_method"),
         clears=("payout-methods",),
     ),
     Row(
@@ -299,6 +313,7 @@ ROWS = (
         PAYOUT,
         scope="profile:write",
         request=Request(body=METHOD),
+        proof=Proof("payout_method", same={"payout_method.id": "payout_method_id"}),
         clears=("payout-methods",),
     ),
     Row(
@@ -307,6 +322,7 @@ ROWS = (
         removed,
         PAYOUT,
         scope="profile:write",
+        proof=Proof(same={"removed": "payout_method_id"}),
         clears=("payout-methods",),
     ),
 )

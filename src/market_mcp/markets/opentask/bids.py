@@ -7,7 +7,7 @@ from market_mcp.actions import bidding, hiring, work
 from market_mcp.markets.domain import Bid, CounterOffer, Result, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, task
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Filter, Listing, Request, Row, sends
+from market_mcp.markets.row import Filter, Listing, Proof, Request, Row, sends
 
 COUNTER_OFFERS = "/api/agent/bids/{bid_id}/counter-offers"
 COUNTER_OFFER_RULES = "6b) Counter-offers"
@@ -59,16 +59,35 @@ def counter_offer(f: Fields) -> CounterOffer:
 
 
 def placed(f: Fields) -> Result:
-    return {"bid": bid(f), "message": "Bid placed. If the owner hires you, list_bids shows it accepted."}
+    inner = f.shown("bid")
+    message = "Bid placed. If the owner hires you, list_bids shows it accepted."
+    return present({"bid": inner and bid(inner), "message": message})
 
 
-def bid_changed(f: Fields) -> Result:
-    return {"bid": bid(f)}
+def withdrawn(f: Fields) -> Result:
+    return bid_changed(f, "Bid withdrawn.")
+
+
+def rejected(f: Fields) -> Result:
+    return bid_changed(f, "Bid rejected.")
+
+
+def bid_changed(f: Fields, message: str) -> Result:
+    inner = f.shown("bid")
+    return present({"bid": inner and bid(inner), "message": message})
 
 
 def offered(f: Fields) -> Result:
-    inner = f.object("bid")
-    return present({"counter_offer": counter_offer(f), "bid": bid(inner) if inner else None})
+    """A counter-offer as a call left it, and the bid beside it where the reply shows that too."""
+    offer, about = f.shown("counterOffer"), f.unwrap("data").object("bid")
+    if offer is not None and about is not None and offer.value is f.unwrap("data").value:
+        offer = None
+    return present({"counter_offer": offer and counter_offer(offer), "bid": about and bid(about), "message": "Done."})
+
+
+def left(state: str, same: Mapping[str, str]) -> Proof:
+    """A counter-offer that the call leaves in this state."""
+    return Proof("counter_offer", same=same, state="counter_offer.status", states=frozenset({state}))
 
 
 TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", message="message")
@@ -80,9 +99,13 @@ def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, An
 
 
 BID_HINTS = {
-    409: "The task is not open, you have an active bid on it (list_bids), or it changed since you read it (get_task).",
-    403: "You cannot bid on your own task, and the token needs the scope bids:write.",
+    409: "If you have an active bid on it, list_bids shows it; if it changed since you read it, get_task shows how.",
+    403: "If the task is your own, you cannot bid on it; else the token may lack the scope bids:write.",
 }
+PLACED = Proof("bid", same={"bid.task_id": "task_id"}, state="bid.status", states=frozenset({"active"}))
+SAME_BID = {"bid.id": "bid_id"}
+ON_THIS_BID = {"counter_offer.bid_id": "bid_id"}
+THIS_OFFER = {"counter_offer.id": "counter_offer_id", **ON_THIS_BID}
 BID_CLEARS = ("bids", "tasks/{task_id}", "tasks/{task_id}/bids")
 
 ROWS = (
@@ -94,6 +117,7 @@ ROWS = (
         scope="bids:write",
         request=Request(body=TERMS),
         clears=BID_CLEARS,
+        proof=PLACED,
         hints=BID_HINTS,
     ),
     Row(
@@ -115,6 +139,7 @@ ROWS = (
             body=dated_terms,
         ),
         clears=BID_CLEARS,
+        proof=PLACED,
         hints=BID_HINTS,
     ),
     Row(
@@ -137,22 +162,24 @@ ROWS = (
     Row(
         bidding.WithdrawBid,
         "PATCH /api/agent/bids/{bid_id}",
-        bid_changed,
+        withdrawn,
         "6) Withdraw or reject a bid",
         scope="bids:write",
         request=Request(body=sends({"action": "withdraw"})),
         clears=(*BID_CLEARS, "bids/{bid_id}"),
-        hints={409: "Only an active bid can be withdrawn."},
+        proof=Proof("bid", same=SAME_BID, state="bid.status", states=frozenset({"withdrawn"})),
+        hints={409: "If it is not active any more, there is nothing to withdraw; list_bids shows it."},
     ),
     Row(
         hiring.RejectBid,
         "PATCH /api/agent/bids/{bid_id}",
-        bid_changed,
+        rejected,
         "6) Withdraw or reject a bid",
         scope="bids:write",
         request=Request(body=sends({"action": "reject"}, reason="reason")),
         clears=("bids/{bid_id}", "tasks/{task_id}", "tasks/{task_id}/bids", "own-tasks"),
-        hints={409: "Only an active bid can be rejected."},
+        proof=Proof("bid", same=SAME_BID, state="bid.status", states=frozenset({"rejected"})),
+        hints={409: "If it is not active any more, there is nothing to reject; list_task_bids shows it."},
     ),
     Row(
         hiring.ListTaskBids,
@@ -162,7 +189,7 @@ ROWS = (
         scope="bids:read",
         listing=Listing("bids", CURSOR),
         topic="tasks/{task_id}/bids",
-        hints={403: "Only the owner of a task can list its bids."},
+        hints={403: "If the task is somebody else's, only its owner can list its bids."},
     ),
     Row(
         bidding.ListCounterOffers,
@@ -181,7 +208,8 @@ ROWS = (
         scope="bids:write",
         request=Request(body=TERMS),
         clears=("bids/{bid_id}/counter-offers",),
-        hints={409: "The bid is not active, or a counter-offer on it is pending already."},
+        proof=left("pending", ON_THIS_BID),
+        hints={409: "If a counter-offer on it is pending already, list_counter_offers shows it."},
     ),
     Row(
         hiring.WithdrawCounterOffer,
@@ -191,7 +219,8 @@ ROWS = (
         scope="bids:write",
         request=Request(body=sends({"action": "withdraw"})),
         clears=("bids/{bid_id}/counter-offers",),
-        hints={409: "Only a pending counter-offer can be withdrawn."},
+        proof=left("withdrawn", THIS_OFFER),
+        hints={409: "If it is not pending any more, list_counter_offers shows what became of it."},
     ),
     Row(
         bidding.RespondToCounterOffer,
@@ -201,7 +230,8 @@ ROWS = (
         variant="accept",
         scope="bids:write",
         clears=("bids", "bids/{bid_id}", "bids/{bid_id}/counter-offers"),
-        hints={409: "It is not pending any more."},
+        proof=left("accepted", THIS_OFFER),
+        hints={409: "If it is not pending any more, list_counter_offers shows what became of it."},
     ),
     Row(
         bidding.RespondToCounterOffer,
@@ -212,6 +242,7 @@ ROWS = (
         scope="bids:write",
         request=Request(body=sends(reason="reason")),
         clears=("bids", "bids/{bid_id}", "bids/{bid_id}/counter-offers"),
-        hints={409: "It is not pending any more."},
+        proof=left("rejected", THIS_OFFER),
+        hints={409: "If it is not pending any more, list_counter_offers shows what became of it."},
     ),
 )

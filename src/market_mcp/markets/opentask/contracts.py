@@ -4,7 +4,7 @@ from market_mcp.actions import contracts, hiring, profiles, work
 from market_mcp.markets.domain import Contract, Message, Result, Review, Submission, pay, present
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Filter, Limits, Listing, Request, Row, sends
+from market_mcp.markets.row import Filter, Limits, Listing, Proof, Request, Row, sends
 
 CONTRACT = "/api/agent/contracts/{contract_id}"
 
@@ -66,15 +66,20 @@ def submissions(f: Fields) -> list[Submission]:
 
 
 def submitted(f: Fields) -> Result:
-    return {"submission": submission(f), "message": "Submitted. The buyer decides next; get_contract shows it."}
+    inner = f.shown("submission")
+    message = "Submitted. The buyer decides next; get_contract shows it."
+    return present({"submission": inner and submission(inner), "message": message})
 
 
 def hired(f: Fields) -> Result:
-    return {"contract": contract(f), "message": "Hired. The task is closed and its other bids are rejected."}
+    inner = f.shown("contract")
+    message = "Hired. The task is closed and its other bids are rejected."
+    return present({"contract": inner and contract(inner), "message": message})
 
 
 def decided(f: Fields) -> Result:
-    return {"contract": contract(f)}
+    inner = f.shown("contract")
+    return present({"contract": inner and contract(inner), "message": "Decided."})
 
 
 def review(f: Fields) -> Review:
@@ -99,7 +104,8 @@ def _id_of(f: Fields, *names: str) -> str | None:
 
 
 def reviewed(f: Fields) -> Result:
-    return {"review": review(f)}
+    inner = f.shown("review")
+    return present({"review": inner and review(inner), "message": "Review published."})
 
 
 def message(f: Fields) -> Message:
@@ -115,7 +121,8 @@ def message(f: Fields) -> Message:
 
 
 def sent(f: Fields) -> Result:
-    return {"message": message(f)}
+    inner = f.shown("message")
+    return {"message": message(inner) if inner else "Message sent."}
 
 
 HIRE = sends(
@@ -125,6 +132,9 @@ HIRE = sends(
     paymentWallet="payment_wallet",
     preferredToken="preferred_token",
 )
+HIRED = {"contract.task_id": "task_id", "contract.bid_id": "bid_id"}
+HIRE_HINTS = {409: "If the bid is not active any more or the task not open, list_task_bids shows it."}
+DECIDED = {"accept": "accepted", "reject": "rejected"}
 HIRE_CLEARS = ("contracts", "own-tasks", "tasks", "tasks/{task_id}", "tasks/{task_id}/bids", "bids/{bid_id}")
 THREADS = (("bid", "/api/agent/bids/{bid_id}/messages"), ("contract", f"{CONTRACT}/messages"))
 
@@ -137,7 +147,8 @@ ROWS = (
         scope="contracts:write",
         request=Request(body=HIRE),
         clears=HIRE_CLEARS,
-        hints={409: "The task is not open or the bid not active any more."},
+        proof=Proof("contract", same=HIRED, state="contract.status", states=frozenset({"in_progress"})),
+        hints=HIRE_HINTS,
     ),
     Row(
         hiring.HireBidder,
@@ -149,7 +160,9 @@ ROWS = (
         request=Request(body=HIRE),
         clears=HIRE_CLEARS,
         limits=Limits(needs=("payout_method_id",), takes=frozenset({"task_id", "bid_id", "payout_method_id"})),
-        hints={409: "The task is not open or the bid not active any more."},
+        # Today's platform may want the contract to be funded before the work begins.
+        proof=Proof("contract", same=HIRED, waits=True),
+        hints=HIRE_HINTS,
     ),
     Row(
         contracts.ListContracts,
@@ -196,7 +209,8 @@ ROWS = (
         request=Request(body=sends(deliverableUrl="deliverable_url", notes="summary")),
         clears=("contracts", "contracts/{work_id}", "contracts/{work_id}/submissions"),
         limits=Limits(needs=("deliverable_url",)),
-        hints={409: "A contract takes work while it is in progress or was rejected, not while one is under review."},
+        proof=Proof("submission", waits=True),
+        hints={409: "If a submission is under review, wait for the decision; get_contract shows it."},
     ),
     Row(
         hiring.DecideSubmission,
@@ -206,7 +220,13 @@ ROWS = (
         scope="decision:write",
         request=Request(body=sends(action="decision", reason="reason")),
         clears=("contracts", "contracts/{contract_id}", "contracts/{contract_id}/submissions"),
-        hints={409: "There is no submission waiting for a decision."},
+        proof=Proof(
+            "contract",
+            same={"contract.id": "contract_id"},
+            state="contract.status",
+            states=lambda a: frozenset({DECIDED[a.decision]}),
+        ),
+        hints={409: "If no submission is waiting, there is nothing to decide; get_contract shows it."},
     ),
     Row(
         contracts.LeaveReview,
@@ -216,7 +236,8 @@ ROWS = (
         scope="reviews:write",
         request=Request(body=sends(rating="rating", text="text")),
         clears=("contracts/{contract_id}/reviews", "profiles/{about_id}/reviews"),
-        hints={409: "A review is possible once, after the contract was accepted."},
+        proof=Proof("review", same={"review.contract_id": "contract_id"}),
+        hints={409: "If you have left one already, or the contract is not accepted yet, it takes none."},
     ),
     Row(
         profiles.ListReviews,
@@ -251,6 +272,7 @@ ROWS = (
             scope="messages:write",
             request=Request(body=sends(body="body")),
             clears=(f"{variant}s/{{{variant}_id}}/messages",),
+            proof=Proof("message"),
         )
         for variant, path in THREADS
     ),

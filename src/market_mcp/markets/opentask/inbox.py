@@ -4,7 +4,7 @@ from market_mcp.actions import inbox
 from market_mcp.markets.domain import Notification, Result, present
 from market_mcp.markets.opentask.tasks import CURSOR
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Listing, Request, Row
+from market_mcp.markets.row import Listing, Proof, Request, Row
 
 
 def unread(f: Fields) -> Result:
@@ -26,8 +26,9 @@ def notification(f: Fields) -> Notification:
     )
 
 
-def marked(_: Fields) -> Result:
-    return {"message": "Marked as read."}
+def marked(f: Fields) -> Result:
+    inner = f.shown("notification")
+    return present({"message": "Marked as read.", "notification_id": inner and inner.handle("id")})
 
 
 ROWS = (
@@ -56,5 +57,6 @@ ROWS = (
         "Notifications",
         scope="notifications:write",
         clears=("unread", "notifications"),
+        proof=Proof(same={"notification_id": "notification_id"}),
     ),
 )

@@ -3,7 +3,7 @@
 from market_mcp.actions import board, hiring, work
 from market_mcp.markets.domain import Pay, Post, Reply, Result, Task, pay, present
 from market_mcp.markets.reply import MAX_BODY, Fields
-from market_mcp.markets.row import Filter, Limits, Listing, Paging, Request, Row, sends
+from market_mcp.markets.row import Filter, Limits, Listing, Paging, Proof, Request, Row, sends
 
 CURSOR = Paging("cursor")
 COMMENTS = "/api/agent/tasks/{post_id}/comments"
@@ -77,15 +77,18 @@ def comment(f: Fields) -> Reply:
 
 
 def commented(f: Fields) -> Result:
-    return present({"reply_id": f.unwrap("comment").handle("id"), "message": "Comment published."})
+    inner = f.shown("comment")
+    return present({"reply_id": inner and inner.handle("id"), "message": "Comment published."})
 
 
 def posted(f: Fields) -> Result:
-    return {"task": task(f), "message": "Task posted. list_task_bids shows the bids on it."}
+    inner = f.shown("task")
+    return present({"task": inner and task(inner), "message": "Task posted. list_task_bids shows the bids on it."})
 
 
 def changed(f: Fields) -> Result:
-    return {"task": task(f), "message": "Task changed."}
+    inner = f.shown("task")
+    return present({"task": inner and task(inner), "message": "Task changed."})
 
 
 # SKILL.md: the structured budget is preferred, budgetText deprecated; OTHER needs budgetCurrencyCustom.
@@ -100,6 +103,13 @@ TASK_BODY = sends(
     deadline="deadline",
     visibility="visibility",
     status="status",
+)
+
+CHANGED = Proof(
+    "task",
+    same={"task.id": "task_id"},
+    state="task.status",
+    states=lambda a: frozenset({a.status} if a.status else ()),
 )
 
 ROWS = (
@@ -139,6 +149,7 @@ ROWS = (
         scope="comments:write",
         request=Request(body=sends(body="body")),
         clears=("tasks/{post_id}/comments",),
+        proof=Proof("reply_id"),
         limits=Limits(max_length={"body": 8000}),
     ),
     Row(
@@ -186,6 +197,7 @@ ROWS = (
         scope="tasks:write",
         request=Request(body=TASK_BODY),
         clears=("tasks", "own-tasks"),
+        proof=Proof("task", documented=True),
     ),
     Row(
         hiring.UpdateTask,
@@ -194,6 +206,7 @@ ROWS = (
         PUBLIC_TASK,
         request=Request(body=TASK_BODY),
         clears=("tasks/{task_id}", "tasks", "own-tasks"),
+        proof=CHANGED,
     ),
     Row(
         hiring.UpdateTask,
@@ -205,6 +218,7 @@ ROWS = (
         scope="tasks:write",
         request=Request(body=TASK_BODY),
         clears=("tasks/{task_id}", "tasks", "own-tasks"),
+        proof=CHANGED,
     ),
     Row(
         hiring.ListMyTasks,

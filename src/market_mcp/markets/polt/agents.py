@@ -6,7 +6,7 @@ from market_mcp.actions import account, profiles
 from market_mcp.markets.domain import Profile, Result, present
 from market_mcp.markets.polt.tasks import task
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import UPSTREAM_PAGE, Effect, Limits, Listing, Request, Row, sends
+from market_mcp.markets.row import UPSTREAM_PAGE, Effect, Limits, Listing, Proof, Request, Row, sends
 
 
 def profile(f: Fields) -> Profile:
@@ -101,9 +101,10 @@ ROWS = (
         "Getting Started, Step 1: Register",
         auth=False,
         request=Request(body=registration),
+        proof=Proof("secret", documented=True, final=True),
         effect=Effect(performer="registration"),
         limits=Limits(takes=frozenset({"username", "display_name", "bio"})),
-        hints={409: "That username is taken; choose another."},
+        hints={409: "If that username is taken, choose another."},
     ),
     Row(
         account.VerifyKey,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from market_mcp.actions import board
 from market_mcp.markets.domain import Post, Reply, Result, present
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Effect, Filter, Listing, Paging, Request, Row, sends
+from market_mcp.markets.row import Effect, Filter, Listing, Paging, Proof, Request, Row, sends
 
 PAGES = Paging("page", full=20)
 """POLT skill: "results per page (default 20)", and no word of the most there can be."""
@@ -49,8 +49,8 @@ def reply(f: Fields) -> Reply:
 
 
 def replied(f: Fields) -> Result:
-    inner = f.unwrap("reply")
-    return present({"reply_id": inner.handle("id"), "message": f.text("message") or "Reply published."})
+    inner = f.shown("reply", "comment")
+    return present({"reply_id": inner and inner.handle("id"), "message": f.text("message") or "Reply published."})
 
 
 def voted(f: Fields) -> Result:
@@ -69,7 +69,7 @@ def same_vote(_: board.WithdrawVote, standing: int) -> Mapping[str, object]:
 
 
 VOTE = "/api/projects/{post_id}/vote"
-VOTE_HINTS = {409: "Votes count only while a project is in its idea or voting phase."}
+VOTE_HINTS = {409: "If the project is past its idea and voting phase, it takes no votes any more."}
 VOTED = ("projects/{post_id}", "projects")
 
 ROWS = (
@@ -102,6 +102,7 @@ ROWS = (
         "Discussing Projects",
         request=Request(body=sends(body="body")),
         clears=("projects/{post_id}",),
+        proof=Proof("reply_id"),
         effect=Effect(watches=(("post", "post_id"),)),
     ),
     Row(

@@ -7,7 +7,7 @@ from market_mcp.markets.domain import Result, Submission, Task, pay, present
 from market_mcp.markets.duties import Duties, Item, Judged, Step
 from market_mcp.markets.polt.projects import PAGES
 from market_mcp.markets.reply import Fields
-from market_mcp.markets.row import Effect, Filter, Limits, Listing, Request, Row, Standing
+from market_mcp.markets.row import Effect, Filter, Limits, Listing, Proof, Request, Row, Standing
 
 
 def submission(f: Fields) -> Submission:
@@ -54,13 +54,13 @@ def last_review(task: Item) -> Judged:
 
 def accepted(f: Fields) -> Result:
     """The task after a commit or an uncommit, with the market's sentence."""
-    inner = f.object("task")
-    return present({"message": f.text("message"), "task": task(inner) if inner else None})
+    inner = f.shown("task")
+    return present({"message": f.text("message"), "task": inner and task(inner)})
 
 
 def submitted(f: Fields) -> Result:
-    inner = f.object("submission")
-    return present({"message": f.text("message"), "submission": submission(inner) if inner else None})
+    inner = f.shown("submission")
+    return present({"message": f.text("message"), "submission": inner and submission(inner)})
 
 
 def submission_content(action: work.SubmitWork, _: object) -> Mapping[str, object]:
@@ -76,7 +76,8 @@ TASK_STATUS = {
     "completed": "completed",
     "any": None,
 }
-COMMIT_HINT = "Only an available task can be committed to, and at most 3 at once; my_work lists yours."
+COMMIT_HINT = "If you are committed to 3 tasks already, end one first; my_work lists them."
+SAME_TASK = {"task.id": "task_id"}
 
 
 ROWS = (
@@ -133,6 +134,7 @@ ROWS = (
         accepted,
         "Working on Tasks, Step 1",
         clears=("tasks/{task_id}", "tasks", "committed"),
+        proof=Proof("task", documented=True, same=SAME_TASK, state="task.status", states=frozenset({"committed"})),
         effect=Effect(watches=(("task", "task_id"),)),
         limits=Limits(standing=Standing("commitments", 3, "task_id", takes=True)),
         hints={409: COMMIT_HINT, 400: COMMIT_HINT},
@@ -143,6 +145,7 @@ ROWS = (
         accepted,
         "Abandon a task",
         clears=("tasks/{task_id}", "tasks", "committed"),
+        proof=Proof("task", same=SAME_TASK, state="task.status", states=frozenset({"available"})),
         limits=Limits(standing=Standing("commitments", 3, "task_id", takes=False)),
     ),
     Row(
@@ -152,6 +155,7 @@ ROWS = (
         "Working on Tasks, Step 3",
         request=Request(body=submission_content),
         clears=("tasks/{work_id}", "committed"),
+        proof=Proof("submission", documented=True, waits=True),
         effect=Effect(watches=(("task", "work_id"),)),
         limits=Limits(standing=Standing("commitments", 3, "work_id", takes=False)),
     ),
