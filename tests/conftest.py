@@ -27,6 +27,12 @@ NEVER = 1e6
 """A pace at which they never do."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    whole = parser.getgroup("the whole of what the usual run takes a sample of")
+    whole.addoption("--every-mutation", action="store_true", help="every mutation of every documented reply")
+    whole.addoption("--every-sequence", action="store_true", help="a thousand random sequences of faults")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
