@@ -92,7 +92,7 @@ JSON = {"content-type": "application/json"}
 class Mutation:
     """One reply instead of a documented one: of what `kind` it is, what was done to it and where, and how to make it.
 
-    Kinds are `none`, `field` (something in the reply was changed), `whole` (the same in another wrapper), `failure`, `pending`,
+    Kinds are `none`, `field` (something in it changed), `whole` (the same in another wrapper), `failure`, `pending`,
     `accepted` (the same as 202), `foreign` (not the market's answer at all) and `silent` (a yes that says nothing).
     """
 

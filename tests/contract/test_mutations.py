@@ -143,7 +143,15 @@ class Stage:
         after = (await self.counted(scene.market) if counts else None, self.watched() if watches else None)
         if end != DONE and after != before and scene.decides:
             found.append(f"counted: {before} became {after} though it is told as {end}")
+        if VOTES.get(scene.called.tool) and end not in (DONE, "halfway") and await self._stands(scene):
+            found.append(f"counted: the vote is taken to stand though it is told as {end}")
         return [*found, *_evidence(scene, mutation, end, structure, asked)]
+
+    async def _stands(self, scene: Scene) -> bool:
+        """Whether the server takes a vote to stand, and does not cast it again."""
+        self.replay.play(scene.called)
+        again = await self.client.call_tool(scene.called.tool, scene.called.arguments)
+        return bool(cast("Json", again.structured_content).get("already"))
 
     def _shape(self, tool: str, well: bool, text: str, structure: Json) -> Sequence[str]:
         """Complaints of a result or error that is not of the form that all have."""
