@@ -151,7 +151,7 @@ class Stage:
         """Whether the server takes a vote to stand, and does not cast it again."""
         self.replay.play(scene.called)
         again = await self.client.call_tool(scene.called.tool, scene.called.arguments)
-        return bool(cast("Json", again.structured_content).get("already"))
+        return "already" in cast("Json", again.structured_content or {})
 
     def _shape(self, tool: str, well: bool, text: str, structure: Json) -> Sequence[str]:
         """Complaints of a result or error that is not of the form that all have."""
