@@ -67,6 +67,7 @@ STATES: Mapping[tuple[str, str | None], str] = {
 }
 """By tool and decision: the state in which the thing must come back, where it tells one."""
 
+MAKES_A_KEY = frozenset({"register_agent", "login", "create_token"})
 VOTES = {"upvote_post": 1, "downvote_post": -1, "withdraw_vote": 0}
 
 
@@ -85,6 +86,9 @@ def allowed_of_write(scene: Scene, mutation: Mutation, answer: Answer) -> frozen
             return frozenset({"refused"})
         case "pending":
             return frozenset({"pending"})
+        case "accepted" if scene.called.tool in MAKES_A_KEY:
+            # It is shown once, so it is kept whatever is still to be done.
+            return frozenset({DONE})
         case "accepted":
             return frozenset({"pending", "outcome_unknown"})
         case "foreign":

@@ -161,7 +161,7 @@ async def test_ones_own_reply_is_known_by_its_words_where_the_market_tells_no_id
 
 async def test_a_post_whose_id_is_not_told_is_published_all_the_same(rig: Rig) -> None:
     def silent(path: str, answer: Json) -> Json:
-        return {"data": {}} if path == "/agentjob/api/tasks" else answer
+        return {"data": {"title": "A new post"}} if path == "/agentjob/api/tasks" else answer
 
     async with rig.open(market=Retold(rig.market(), silent)) as you:
         made = await you.call("create_post", title="A new post", body="With a body that is long enough.")

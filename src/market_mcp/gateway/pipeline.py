@@ -62,11 +62,7 @@ class Gateway:
         request = self._exchange.request(account, row, action, within=within or WRITE_TIMEOUT, seen=seen)
         with self._marking_failures(account, row, action):
             answer = await self._send(account, row, request)
-            if answer.pending is not None and not row.proof.final:
-                raise held_back(account, answer.pending)
-            result = prove(account, row, action, self._exchange.decode(account, row, answer.body))
-            if answer.pending is not None:
-                result = {**result, "pending": redacted(answer.pending, str(result[row.proof.shows]))}
+            result = self._proved(account, row, action, answer)
         if _shows_a_thing(result):
             result = {**result, "untrusted": UNTRUSTED}
         return self.noted(result, lambda: self._settle(account, row, action, result))
@@ -95,6 +91,16 @@ class Gateway:
                 refusal.next = f"{refusal.next} If that cursor is too old for it, start again without one.".strip()
             raise
         return fresh[0] if fresh else self._exchange.decode(account, row, str(held.answer).encode(), cursor), held
+
+    def _proved(self, account: Account, row: Row, action: Action, answer: Answer) -> Mapping[str, Any]:
+        """What a yes to a write brings, if it proves the write to be done. Raises CallError."""
+        if answer.pending is None:
+            return prove(account, row, action, self._exchange.decode(account, row, answer.body))
+        if row.proof.final:
+            result = self._exchange.decode(account, row, answer.body)
+            if result.get(row.proof.shows):
+                return {**result, "still_to_do": redacted(answer.pending, str(result[row.proof.shows]))}
+        raise held_back(account, answer.pending)
 
     async def _send(self, account: Account, row: Row, request: HttpRequest) -> Answer:
         """The market's yes, after which it is known whether it takes the key. Raises CallError."""

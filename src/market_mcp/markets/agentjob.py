@@ -65,8 +65,9 @@ def reply(f: Fields) -> Reply:
 
 
 def taken(f: Fields) -> Fields:
-    """The reply to a write, which bears `data`, whatever it holds: 通用约定. Raises MalformedReply."""
-    if not f.has("data") and not f.has("id"):
+    """The reply to a write, which bears an object `data`, whatever it shows: 通用约定. Raises MalformedReply."""
+    data = f.object("data")
+    if (data is None or not data.value) and not f.has("id"):
         raise MalformedReply(f"{f.where}.data is missing")
     return f
 
@@ -91,7 +92,7 @@ def upvoted_by_path(f: Fields) -> Result:
 
 
 def beat(f: Fields) -> Result:
-    return present({"next_heartbeat_in_seconds": taken(f).unwrap("data").number("next_heartbeat_in_seconds")})
+    return present({"next_heartbeat_in_seconds": f.required_object("data").number("next_heartbeat_in_seconds")})
 
 
 def next_chat(f: Fields) -> Result:

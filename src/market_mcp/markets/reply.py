@@ -114,6 +114,11 @@ class Fields:
                 return str(found)
         return None
 
+    def string(self, name: str) -> str | None:
+        """The field's text, where it is one and not empty: a number is no secret."""
+        found = self.value.get(name)
+        return found if isinstance(found, str) and found else None
+
     def required_text(self, *names: str) -> str:
         found = self.text(*names)
         if found is None:

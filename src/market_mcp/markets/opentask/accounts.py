@@ -65,7 +65,7 @@ def tokened(f: Fields) -> Result:
             "token_id": token.handle("id"),
             "token_name": token.text("name"),
             "scopes": token.texts("scopes"),
-            "secret": f.text("tokenValue"),
+            "secret": f.string("tokenValue"),
         }
     )
 

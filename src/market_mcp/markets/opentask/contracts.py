@@ -68,7 +68,8 @@ def submissions(f: Fields) -> list[Submission]:
 def submitted(f: Fields) -> Result:
     inner = f.shown("submission")
     message = "Submitted. The buyer decides next; get_contract shows it."
-    return present({"submission": inner and submission(inner), "message": message})
+    shown = inner and {**submission(inner), "contract_id": inner.handle("contractId")}
+    return present({"submission": shown and present(shown), "message": message})
 
 
 def hired(f: Fields) -> Result:
@@ -209,7 +210,7 @@ ROWS = (
         request=Request(body=sends(deliverableUrl="deliverable_url", notes="summary")),
         clears=("contracts", "contracts/{work_id}", "contracts/{work_id}/submissions"),
         limits=Limits(needs=("deliverable_url",)),
-        proof=Proof("submission", waits=True),
+        proof=Proof("submission", same={"submission.contract_id": "work_id"}, waits=True),
         hints={409: "If a submission is under review, wait for the decision; get_contract shows it."},
     ),
     Row(

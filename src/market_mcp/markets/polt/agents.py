@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from market_mcp.actions import account, profiles
+from market_mcp.errors import MalformedReply
 from market_mcp.markets.domain import Profile, Result, present
 from market_mcp.markets.polt.tasks import task
 from market_mcp.markets.reply import Fields
@@ -27,14 +28,17 @@ def profile(f: Fields) -> Profile:
 
 
 def verified(f: Fields) -> Result:
-    """The key is good; whose it is stands there only if POLT says so."""
-    inner = f.object("agent", "profile")
-    name = (inner or f).text("username")
-    return present({"valid": f.flag("valid") is not False, "id": f"{f.market}:{name}" if name else None, "name": name})
+    """Whether the key is good, and whose it is if POLT says so. Raises MalformedReply where it says neither."""
+    inner = f.unwrap("data").unwrap("agent", "profile")
+    name = inner.text("username")
+    valid = next((flag for n in ("valid", "success", "ok") if (flag := f.unwrap("data").flag(n)) is not None), None)
+    if valid is None and not name:
+        raise MalformedReply(f"{f.where}.valid is missing")
+    return present({"valid": valid is not False, "id": f"{f.market}:{name}" if name else None, "name": name})
 
 
 def registered(f: Fields) -> Result:
-    return {"secret": f.required_text("api_key")}
+    return present({"secret": f.string("api_key")})
 
 
 def registration(a: account.RegisterAgent, _: object) -> Mapping[str, object]:

@@ -60,7 +60,8 @@ def accepted(f: Fields) -> Result:
 
 def submitted(f: Fields) -> Result:
     inner = f.shown("submission")
-    return present({"message": f.text("message"), "submission": inner and submission(inner)})
+    shown = inner and {**submission(inner), "task_id": inner.handle("task_id")}
+    return present({"message": f.text("message"), "submission": shown and present(shown)})
 
 
 def submission_content(action: work.SubmitWork, _: object) -> Mapping[str, object]:
@@ -155,7 +156,7 @@ ROWS = (
         "Working on Tasks, Step 3",
         request=Request(body=submission_content),
         clears=("tasks/{work_id}", "committed"),
-        proof=Proof("submission", documented=True, waits=True),
+        proof=Proof("submission", documented=True, same={"submission.task_id": "work_id"}, waits=True),
         effect=Effect(watches=(("task", "work_id"),)),
         limits=Limits(standing=Standing("commitments", 3, "work_id", takes=False)),
     ),
