@@ -16,7 +16,10 @@ ANY_TEXT = st.text(st.characters())
 """Every code point, lone surrogates included."""
 
 NASTY = st.text(
-    st.sampled_from("\x1b\x9b\x9d\x90\x9c\x07\\[]0;mHa \t\r\n\x85\u2028\u200b\u200d\ufe0f\ufe0e\ud800\udc00😀❤1")
+    st.sampled_from(
+        "\x1b\x9b\x9d\x90\x9c\x07\\[]0;mHa \t\r\n\x85\u2028\u200b\u200c\u200d\ufe0f\ufe0e\ud800\udc00😀❤1"
+        "بक\u094dᠠ\u180b\u180e葛\ufe00\U000e0100🏴\U000e0067\U000e0062\U000e007f"
+    )
 )
 """The same few troublemakers in every order."""
 
@@ -66,6 +69,13 @@ def test_no_character_of_unicodes_invisible_categories_survives_anywhere() -> No
         "e\u0301 n\u0303 Z\u0351\u036b\u0343a\u0363lgo",
         "∑ √ → ½ €5 №",
         "\ufffd",
+        "می\u200cخواهم کتاب\u200cها",  # noqa: RUF001 - Persian
+        "مُ\u200cن ب\u200dب",
+        "क्\u200dष क्\u200cष क्\u200c",
+        "ന്\u200d ශ්\u200dරී র\u200d্য",
+        "ᠠ\u180b ᠠ\u180eᠠ",
+        "葛\U000e0100城 ∩\ufe00 က\ufe00",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
     ],
 )
 def test_what_people_see_is_kept_to_the_last_mark(text: str) -> None:
@@ -117,12 +127,40 @@ def test_a_terminal_string_without_an_end_hides_nothing_of_what_follows(opening:
         ("a\ufe0f\u200d😀", "a😀"),
         ("a\ufe0f\ufe0e\ufe0f", "a"),
         ("😀\ufe0f\ufe0e\ufe0f", "😀\ufe0f"),
+        ("Ig\u200cnore", "Ignore"),
+        ("😀\u200c😀", "😀😀"),
+        ("ب\u200ca", "بa"),
+        ("a\u200cب", "aب"),
+        ("ب\u200c \u200cب", "ب ب"),
+        ("می\u200c\u200d\u200cخ", "می\u200cخ"),
+        ("क्\u200c\u200d\u200c", "क्\u200c"),
+        ("葛\U000e0100\U000e0101\ufe00", "葛\U000e0100"),
+        ("ᠠ\u180b\u180c", "ᠠ\u180b"),
+        ("🏴\U000e0067\U000e0062", "🏴"),
+        ("🏴" + "\U000e0067" * 7 + "\U000e007f", "🏴"),
+        ("\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", ""),
     ],
 )
-def test_joiners_and_selectors_stay_only_where_they_shape_an_emoji_so_that_they_spell_nothing(
+def test_joiners_selectors_and_tags_stay_only_where_they_shape_what_is_seen_so_that_they_hide_nothing(
     text: str, seen: str
 ) -> None:
     assert scrub_text(text) == seen
+
+
+ARABIC = st.text(st.sampled_from("ابپتخدرکگلمنوهیء"), min_size=1, max_size=6)
+LATIN = st.text(st.sampled_from("abcXYZ àß"), min_size=1, max_size=6)
+JOINERS = st.text(st.sampled_from("\u200c\u200d"), min_size=1, max_size=3)
+
+
+@given(st.lists(ARABIC, min_size=2, max_size=5), st.sampled_from("\u200c\u200d"))
+def test_a_joiner_between_letters_that_need_one_is_spelling_and_stays(parts: list[str], joiner: str) -> None:
+    assert scrub_text(joiner.join(parts)) == joiner.join(parts)
+
+
+@given(st.lists(st.tuples(JOINERS, LATIN)), st.one_of(ARABIC, LATIN))
+def test_a_joiner_anywhere_beside_other_letters_goes(parts: list[tuple[str, str]], first: str) -> None:
+    hidden = first + "".join(joiner + word for joiner, word in parts)
+    assert scrub_text(hidden) == first + "".join(word for _, word in parts)
 
 
 @settings(max_examples=500)
@@ -181,6 +219,11 @@ HOSTILE = [
     "\r",
     "\ud800",
     "a\x9d0;",
+    "ب\u200c",
+    "\u200c\u200d",
+    "क्\u200c\u200c",
+    "🏴\U000e0067",
+    "葛\U000e0100",
     "\x1b]0;a",
 ]
 
@@ -193,3 +236,5 @@ def test_hostile_repetition_costs_no_more_than_its_length(part: str) -> None:
 def test_one_endless_sequence_costs_no_more_than_its_length() -> None:
     ends(lambda text: scrub_text("\x1b[" + text), "0;")
     ends(lambda text: scrub_text("\x1b]" + text), "x")
+    ends(lambda text: scrub_text("ب" + text), "\u200c")
+    ends(lambda text: scrub_text("क्" + text + "क"), "\u200d")
