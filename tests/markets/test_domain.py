@@ -1,13 +1,14 @@
 """Money is read as it was written: never converted, never guessed, and no text is too strange to be read."""
 
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clocks import ends
-from market_mcp.markets.domain import Pay, pay, present
+from market_mcp.markets.domain import Pay, newest, pay, plain, present
 
 
 @pytest.mark.parametrize(
@@ -109,10 +110,46 @@ def test_a_bare_number_is_in_the_currency_that_stands_beside_it(text: str) -> No
 
 @pytest.mark.parametrize(
     "amount",
-    [None, True, -1, -0.5, float("nan"), float("inf"), "-3", "sNaN", "1e999", "1e-999", 10**31, [], {}, ""],
+    [None, True, -1, -0.5, float("nan"), float("inf"), 10**31, [], {}, "", {"amount": None}, {"amount": [1]}],
 )
 def test_a_structured_amount_that_is_no_price_is_no_amount(amount: object) -> None:
     assert pay(None, amount, "USDC") is None
+
+
+@pytest.mark.parametrize("amount", ["-3", "sNaN", "1e999", "1e-999", "to be agreed"])
+def test_of_an_amount_that_is_a_text_and_no_price_the_words_are_kept(amount: str) -> None:
+    assert pay(None, amount, "USDC") == {"text": amount}
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["1200.50", 1200.5, "1,200.50", "1,200.50 USDC", {"amount": "1200.50"}, {"value": 1200.5, "currency": "USDC"}],
+)
+def test_an_amount_is_pay_in_whatever_form_it_comes(amount: object) -> None:
+    found = pay(None, amount, "USDC") or Pay()
+    assert (found.get("amount"), found.get("currency")) == ("1200.5", "USDC")
+
+
+DATED = ("2026-03-14T09:00:00Z", "2026-03-14T08:30:00Z", "2026-03-15")
+
+
+@pytest.mark.parametrize("order", list(permutations(DATED)))
+def test_the_newest_is_found_wherever_it_stands(order: tuple[str, ...]) -> None:
+    things = [{"created_at": time} for time in order]
+    assert newest(things) == {"created_at": "2026-03-15"}
+    assert newest([*things, {}]) == {"created_at": "2026-03-15"}
+
+
+def test_of_things_without_a_time_the_last_one_counts() -> None:
+    assert newest([{"id": "1"}, {"id": "2"}]) == {"id": "2"}
+    assert newest([]) is None
+
+
+@pytest.mark.parametrize(
+    "word", ["in_progress", "IN_PROGRESS", "In Progress", "in-progress", "inProgress", " in progress"]
+)
+def test_a_word_is_the_same_in_any_case_and_with_anything_between_its_parts(word: str) -> None:
+    assert plain(word) == plain("in_progress") != plain("in_review")
 
 
 def test_a_number_too_long_to_be_printed_is_no_amount() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from market_mcp.markets.envelope import held_back, says_both, says_no, word
+from market_mcp.markets.envelope import held_back, says_both, says_no
 
 NO: list[object] = [
     {"error": "Task is no longer available"},
@@ -100,6 +100,6 @@ def test_a_state_in_which_such_a_thing_begins_holds_nothing_back() -> None:
     assert held_back(offer) and not held_back(offer, frozenset({"pending"}))
 
 
-@pytest.mark.parametrize("status", ["IN_PROGRESS", "In Progress", "in-progress", " in_progress "])
-def test_a_word_of_status_is_the_same_in_any_spelling(status: str) -> None:
-    assert word(status) == "in_progress"
+@pytest.mark.parametrize("status", ["PENDING_REVIEW", "Pending Review", "pending-review", "pendingReview"])
+def test_a_state_that_holds_back_does_so_in_any_spelling(status: str) -> None:
+    assert held_back({"post": {"id": "1", "status": status}})

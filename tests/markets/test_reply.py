@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from clocks import ends
 from market_mcp.errors import MalformedReply
-from market_mcp.markets.reply import MAX_DEPTH, Fields, parse_json
+from market_mcp.markets.reply import MAX_DEPTH, Exact, Fields, as_json, as_utf8, parse_json
 from market_mcp.text.sanitize import scrub
 
 
@@ -33,8 +35,7 @@ from market_mcp.text.sanitize import scrub
         b"-" + b"9" * 5000,
         b'"\xff\xfe"',
         b"\xed\xa0\x80",
-        b'\xef\xbb\xbf{"a": 1}',
-        '{"a": 1}'.encode("utf-16"),
+        b'\xff\xfe{"a": 1}',
         b'"\n"',
         b'"\\u12"',
         b"01",
@@ -90,6 +91,82 @@ def test_every_json_value_is_read_as_it_was_written(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_json_is_read_in_every_encoding_that_its_first_bytes_show(encoding: str) -> None:
+    assert parse_json('{"title": "Prüfen, 検査"}'.encode(encoding)) == {"title": "Prüfen, 検査"}
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("iso-8859-1", '{"a": "Prüfen"}'),
+        ('"windows-1252"', '{"a": "“Prüfen”"}'),
+        ("Shift_JIS", '{"a": "検査"}'),
+        ("gb18030", '{"a": "检查"}'),
+        ("UTF-16LE", '{"a": "検"}'),
+        ("utf-8", '{"a": "Prüfen"}'),
+        ("no-such-charset", '{"a": "Prüfen"}'),
+    ],
+)
+def test_a_text_is_read_in_the_charset_that_is_declared_and_else_in_utf_8(charset: str, text: str) -> None:
+    name = charset.strip('"') if "such" not in charset else "utf-8"
+    body = text.encode(name)
+    for content_type in (f"application/json; charset={charset}", f"application/json;Charset = {charset} ; v=1"):
+        assert as_utf8(body, content_type) == text.encode()
+
+
+@pytest.mark.parametrize("charset", ["us-ascii", "utf-16", "UTF-16LE", "utf-32", "punycode", "unicode_escape", "zip"])
+def test_what_is_in_utf_8_is_read_so_even_if_it_is_declared_otherwise(charset: str) -> None:
+    assert as_utf8("[Prüfen]".encode(), f"text/plain; charset={charset}") == "[Prüfen]".encode()
+
+
+@pytest.mark.parametrize(
+    "charset", ["", "utf-8", "ascii", "punycode", "idna", "hex", "unicode_escape", "utf-16", "utf-32-le"]
+)
+def test_what_is_in_no_encoding_is_malformed(charset: str) -> None:
+    with pytest.raises(MalformedReply):
+        as_utf8(b'{"a": "\xff\xfe\xfa"}', f"application/json; charset={charset}")
+
+
+@given(st.text(), st.sampled_from(ENCODINGS[1:3] + ENCODINGS[5:6]))
+def test_whatever_has_a_byte_order_mark_is_read_and_loses_it(text: str, encoding: str) -> None:
+    text = f"[{text}"
+    assert as_utf8(text.encode(encoding)) == text.encode()
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "cp1252", "hz"])
+def test_a_hostile_charset_costs_no_more_than_the_length(charset: str) -> None:
+    def read(text: str) -> None:
+        with contextlib.suppress(MalformedReply):
+            as_utf8(text.encode(), f"charset={charset}")
+
+    ends(read, "a-b9")
+
+
+DIGITS = st.from_regex(r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,30})?", fullmatch=True).filter(lambda digits: digits != "-0")
+
+
+@given(DIGITS)
+def test_a_number_keeps_every_digit_from_reading_to_writing(digits: str) -> None:
+    value = parse_json(f'{{"n": [{digits}]}}'.encode())
+    assert as_json(value) == f'{{"n":[{digits}]}}'
+    assert Fields.of(cast("dict[str, list[object]]", value)["n"], "polt").texts("items") == [digits]
+
+
+@given(JSON)
+def test_every_json_value_is_written_so_that_it_can_be_read(value: object) -> None:
+    assert parse_json(as_json(value).encode()) == json.loads(as_json(value)) == value
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Exact("1e999"), Exact("nan"), [{1}], {"a": object()}])
+def test_what_is_no_json_is_not_written(value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        as_json(value)
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_bring_anything_but_a_value_or_a_malformed_reply(body: bytes) -> None:
     with contextlib.suppress(MalformedReply):
@@ -125,6 +202,9 @@ READERS: list[Callable[[Fields], object]] = [
     lambda f: f.required_each("items", lambda item: item.required_handle("id")),
     lambda f: f.unwrap("data").unwrap("task").text("id"),
     lambda f: f.readable_each("items", lambda item: item.required_handle("id"))[0],
+    lambda f: f.time("id", "name"),
+    lambda f: f.count("id", "items"),
+    lambda f: f.tags("name", "items"),
 ]
 
 NUMBERS = st.one_of(st.integers(-(10**308), 10**308), st.floats(allow_nan=False, allow_infinity=False))
@@ -197,3 +277,94 @@ def test_the_first_field_that_says_something_counts() -> None:
 )
 def test_a_person_is_a_string_or_an_object_with_a_name(author: object, name: str | None) -> None:
     assert Fields.of({"author": author}, "polt").person("author") == name
+
+
+def of(**fields: object) -> Fields:
+    return Fields.of(fields, "polt")
+
+
+@pytest.mark.parametrize("answer", [{"tasks": None}, {"data": None}, {"data": {"tasks": None}}, {}])
+def test_a_list_that_is_null_is_empty_and_so_is_an_empty_answer(answer: dict[str, object]) -> None:
+    assert Fields.of(answer, "polt").readable_each("tasks", lambda f: f.text("id")) == ([], 0)
+
+
+def test_a_list_that_is_there_counts_more_than_a_null() -> None:
+    assert of(tasks=None, data=[{"id": "1"}]).required_each("tasks", lambda f: f.text("id")) == ["1"]
+
+
+def test_a_list_that_is_missing_among_other_fields_is_malformed() -> None:
+    with pytest.raises(MalformedReply, match=r"^reply\.tasks is missing$"):
+        of(page=1).required_each("tasks", lambda f: f.text("id"))
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_field_gives_way_to_its_other_names(empty: object) -> None:
+    f = of(a=empty, b="7")
+    assert (f.first("a", "b"), f.text("a", "b"), f.number("a", "b"), f.count("a", "b")) == ("7", "7", 7, 7)
+    assert (f.time("a", "b"), f.tags("a", "b"), f.handle("a", "b"), f.person("a", "b")) == ("7", ["7"], "polt:7", "7")
+
+
+@pytest.mark.parametrize("given", [1795687200, 1795687200.0, "1795687200", 1795687200000, "2026-11-26T12:00:00+02:00"])
+def test_a_time_is_printed_in_utc_in_whatever_form_it_comes(given: object) -> None:
+    reply = parse_json(json.dumps({"deadline": None, "due": given}).encode())
+    assert Fields.of(reply, "polt").time("deadline", "due") == "2026-11-26T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [2, 2.0, "2", " 2 ", {"unread": 2}, {"count": "2"}, {"total": 2}],
+)
+def test_a_count_is_read_in_whatever_form_it_comes(given: object) -> None:
+    assert of(count=given).count("unread", "count") == 2
+
+
+@pytest.mark.parametrize("given", [None, "", "many", "٢", True, [], {}, {"count": "many"}, "2 of 3", "1e3"])
+def test_what_is_no_count_is_none(given: object) -> None:
+    assert of(count=given).count("count") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": "python"}, "python"),
+        ({"id": 7, "label": "Python"}, "Python"),
+        ({"text": "It runs.", "required": True}, "It runs."),
+        ({"criterion": "It runs."}, "It runs."),
+        ({"tag": {"name": "python"}}, "python"),
+        ({"a": 1.10, "b": "x"}, '{"a":1.10,"b":"x"}'),
+        (["one", {"text": "two"}, None], "one\ntwo"),
+        (1.10, "1.10"),
+    ],
+)
+def test_an_object_where_a_text_is_expected_is_kept_in_its_words(given: object, words: str) -> None:
+    reply = parse_json(json.dumps(given).replace("1.1", "1.10").encode())
+    assert of(criteria=reply).text("criteria") == words
+    assert of(criteria=[reply]).texts("criteria") == [words]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["python, docs", "python,docs,", ["python", "docs"], [{"name": "python"}, {"id": 7, "label": "docs"}]],
+)
+def test_tags_are_a_list_or_one_text_with_commas(given: object) -> None:
+    assert of(skills=None, tags=given).tags("skills", "tags") == ["python", "docs"]
+
+
+def test_only_tags_are_parted_at_commas() -> None:
+    assert of(criteria="It runs, and it is tested.").texts("criteria") == ["It runs, and it is tested."]
+
+
+NO_IDS = ["a/b", "..", "a b", "-a", "x" * 129, "ünï", "a.b", {"a": 1, "b": 2}]
+
+
+@pytest.mark.parametrize("given", NO_IDS)
+def test_what_no_path_can_carry_is_no_id(given: object) -> None:
+    assert of(id=given).handle("id") is None
+    assert of(id=given, other="7").required_handle("id", "other") == "polt:7"
+    with pytest.raises(MalformedReply, match=r"^reply\.id is no id$"):
+        of(id=given).required_handle("id")
+
+
+def test_what_is_an_id_is_for_the_market_to_say() -> None:
+    dotted = Fields.of({"task": {"tags": [{"id": "a.b"}]}}, "polt", ids=re.compile(r"[a-z.]+"))
+    assert dotted.required_object("task").each("tags", lambda f: f.handle("id")) == ["polt:a.b"]

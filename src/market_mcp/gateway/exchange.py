@@ -1,5 +1,6 @@
 """One action as one HTTP request, and its reply as a result or as an error that a model can act on."""
 
+import contextlib
 import hashlib
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendabl
 from market_mcp.gateway.verdict import Answer, judge, lost, retry_after
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
-from market_mcp.markets.reply import MAX_BODY, Fields, parse_json
+from market_mcp.markets.reply import MAX_BODY, Fields, as_utf8, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 READ_TIMEOUT = 10.0
@@ -99,7 +100,7 @@ class Exchange:
         """
         name = account.market.name
         try:
-            reply = _without_key(account, await self._tried(account, row, request))
+            reply = await self._tried(account, row, request)
         except Unsendable as error:
             raise BadCall(f"{name} cannot be sent this: {error}.") from None
         except NotSent as error:
@@ -108,7 +109,11 @@ class Exchange:
             ) from None
         except NoAnswer as error:
             raise lost(row, f"{name} gave no usable answer: {error}.") from None
-        return judge(account, row, reply, self._clock.now())
+        # What is in no known encoding is told as unreadable when it is read.
+        with contextlib.suppress(MalformedReply):
+            reply = replace(reply, body=as_utf8(reply.body, reply.headers.get("content-type", "")))
+        # Only now: a key that is quoted in UTF-16 is a key too.
+        return judge(account, row, _without_key(account, reply), self._clock.now())
 
     def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""

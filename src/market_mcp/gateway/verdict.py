@@ -17,9 +17,10 @@ from market_mcp.actions import Action, ListAction
 from market_mcp.errors import CallError, HeldBack, MalformedReply, OutcomeUnknown, Refused, Unavailable
 from market_mcp.gateway.messages import HttpReply
 from market_mcp.markets import Row, envelope
-from market_mcp.markets.envelope import says_both, says_no, word
+from market_mcp.markets.domain import plain
+from market_mcp.markets.envelope import says_both, says_no
 from market_mcp.markets.reasons import reason
-from market_mcp.markets.reply import as_utf8, last_event, parse_json
+from market_mcp.markets.reply import last_event, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 LOOK_FIRST = "Do not repeat it blindly: look first whether it took effect."
@@ -43,7 +44,7 @@ def judge(account: Account, row: Row, reply: HttpReply, now: float) -> Answer:
         where = scrub_text(account.base_url)
         text = f"What answered at {where} is not {name}'s own answer (HTTP {reply.status}): {foreign}."
         raise lost(row, text, instead=_setting(account), retry_after=_waiting(reply, now))
-    body, said = _read(reply)
+    body, said = _read(reply, row)
     words = _quotable(reason(said))
     told = f", in its words: “{words}”." if words else "."
     if reply.status >= 500:
@@ -72,7 +73,7 @@ def prove(account: Account, row: Row, action: Action, result: Mapping[str, Any])
             raise OutcomeUnknown(f"{name} said yes, and showed another {argument} than was asked for.", next=LOOK_FIRST)
     state = _at(result, proof.state) if proof.state else None
     asked = proof.states(action) if callable(proof.states) else proof.states
-    if state is not None and asked and word(state) not in asked:
+    if state is not None and asked and plain(state) not in set(map(plain, asked)):
         text = f"{name} said yes, and showed it as “{_quotable(str(state))}” and not as {' or '.join(sorted(asked))}."
         raise OutcomeUnknown(text, next=LOOK_FIRST)
     if proof.shows and shown is None:
@@ -155,11 +156,11 @@ def _refusal(account: Account, row: Row, reply: HttpReply, text: str, words: str
             advice = advice or "Wait that long before asking this market again."
         case _:
             pass
-    explained = word(words) not in _NO_REASON
+    explained = plain(words) not in _NO_REASON
     return Refused(text, status=status, next=advice, retry_after_seconds=retry, explained=explained)
 
 
-_NO_REASON = frozenset({"", "not_found", "404", "error", "404_not_found"})
+_NO_REASON = frozenset({"", "notfound", "404", "error", "404notfound"})
 """What any server says that knows no such path; it need not be about the thing that was asked for."""
 
 
@@ -169,16 +170,14 @@ def _setting(account: Account) -> str:
     return f"If it goes on, tell the user: the address is set by {variable}base_url in [market.{account.name}]."
 
 
-def _read(reply: HttpReply) -> tuple[bytes, object]:
-    """The body in UTF-8 and what it says: JSON, or the words of a refusal."""
-    kind = reply.headers.get("content-type", "")
+def _read(reply: HttpReply, row: Row) -> tuple[bytes, object]:
+    """The body and what it says: JSON, or the words of a refusal."""
+    # An answer that is meant to be empty says only that all went well; what was asked to be read is not in one.
+    if reply.status == 204 or (row.writes and reply.headers.get("content-length") == "0"):
+        return b"{}", None
+    streamed = reply.headers.get("content-type", "").startswith("text/event-stream")
+    body = last_event(reply.body) if streamed else reply.body
     try:
-        body = as_utf8(reply.body, kind)
-        if kind.startswith("text/event-stream"):
-            body = last_event(body)
-        # An answer that is meant to be empty says only that all went well.
-        if reply.status == 204 or reply.headers.get("content-length") == "0":
-            return b"{}", None
         return body, parse_json(body)
     except MalformedReply:
         # What it is will be said where it is decoded; of a refusal it is the reason.

@@ -32,9 +32,9 @@ def post(f: Fields) -> Post:
             title=f.required_text("title"),
             body=f.text("body"),
             author=f.person("authorSnapshot", "author", "authorId"),
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
             votes=f.number("voteCount"),
-            reply_count=f.whole("replyCount"),
+            reply_count=f.count("replyCount"),
             replies=f.each("replies", reply),
         )
     )
@@ -56,9 +56,9 @@ def reply(f: Fields) -> Reply:
             id=f.handle("id"),
             author=f.person("authorSnapshot", "author", "authorId"),
             body=f.text("body") or "",
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
             online=snapshot.flag("online") if snapshot else None,
-            skills=snapshot.texts("skills") if snapshot else None,
+            skills=snapshot.tags("skills") if snapshot else None,
             agent_id=snapshot.handle("agentId") if snapshot else None,
         )
     )
@@ -97,22 +97,24 @@ def beat(f: Fields) -> Result:
 
 def next_chat(f: Fields) -> Result:
     """The claimed question, or nothing when none came in time."""
+    # Nothing at all is what a poll brings that ends in 204.
+    if not f.has("data") and (not f.value or "data" in f.value):
+        return {}
     data = f.required_object("data")
     if not data.has("task"):
         return {}
     task = data.required_object("task")
-    return {
-        "chat": present(
-            Chat(
-                task_id=task.required_handle("id"),
-                chat_id=task.text("chat_id"),
-                user_id=task.text("user_id"),
-                first_chat=task.flag("is_first_chat"),
-                pay=pay(amount=task.text("amount_usdc"), currency="USDC"),
-                messages=task.required_each("messages", message),
-            )
-        )
-    }
+    messages = task.required_each("messages", message) if task.has("messages") else []
+    chat = Chat(
+        task_id=task.required_handle("id"),
+        chat_id=task.text("chat_id"),
+        user_id=task.text("user_id"),
+        first_chat=task.flag("is_first_chat"),
+        pay=pay(amount=task.first("amount_usdc"), currency="USDC"),
+        messages=messages,
+    )
+    # That there are no messages is to be seen.
+    return {"chat": {**present(chat), "messages": messages}}
 
 
 def message(f: Fields) -> ChatMessage:
@@ -152,14 +154,14 @@ def agent(f: Fields) -> Profile:
             id=f.required_handle("id", "agentId"),
             name=f.text("name"),
             bio=f.text("description"),
-            skills=f.texts("customSkillTags") or f.texts("skills"),
+            skills=f.tags("customSkillTags", "skills"),
             model=f.text("model"),
             online=f.flag("online"),
-            price_first_message=pay(amount=f.value.get("priceFirstMsg"), currency="USDC"),
-            price_next_messages=pay(amount=f.value.get("priceSubsequent"), currency="USDC"),
+            price_first_message=pay(amount=f.first("priceFirstMsg"), currency="USDC"),
+            price_next_messages=pay(amount=f.first("priceSubsequent"), currency="USDC"),
             success_rate=f.number("successRate"),
-            completed_tasks=f.whole("completedCount"),
-            created_at=f.text("createdAt"),
+            completed_tasks=f.count("completedCount"),
+            created_at=f.time("createdAt"),
         )
     )
 

@@ -9,6 +9,7 @@ from market_mcp.actions import Action, ListAction
 from market_mcp.actions.chat import Heartbeat
 from market_mcp.markets.duties import Duties
 from market_mcp.markets.news import News
+from market_mcp.markets.reply import ID
 from market_mcp.markets.row import Row
 
 Variants = Mapping[str, str]
@@ -53,7 +54,7 @@ class Market:
     the default."""
     idempotency_from: str | None = None
     """The contract version from which writes carry an `Idempotency-Key` header."""
-    id_pattern: re.Pattern[str] = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+    id_pattern: re.Pattern[str] = ID
 
     routes: frozenset[str] = field(init=False)
     """The methods and paths of its rows."""

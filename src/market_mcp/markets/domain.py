@@ -5,12 +5,16 @@ every time ISO 8601 in UTC. A field about which the market says nothing is absen
 drops it.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Required, TypedDict, TypeVar, cast
 
+from market_mcp.text.times import seconds
+
 D = TypeVar("D", bound=Mapping[str, object])
+M = TypeVar("M", bound=Mapping[str, Any])
 
 Result = dict[str, Any]
 """What a call brings, as a JSON object."""
@@ -243,6 +247,21 @@ def present(value: D) -> D:
     return cast("D", {k: v for k, v in value.items() if v is not None and v != [] and v != {}})
 
 
+def plain(word: object) -> str:
+    """A word of status or the like without case and what parts it: `In Progress` and `in_progress` are one."""
+    return re.sub(r"[\W_]+", "", str(word)).casefold()
+
+
+def newest(things: Sequence[M]) -> M | None:
+    """What was created last of things in any order; where they name no time, what stands last."""
+
+    def when(place: int) -> tuple[float, int]:
+        created = seconds(str(things[place].get("created_at", "")))
+        return -math.inf if created is None else created, place
+
+    return things[max(range(len(things)), key=when)] if things else None
+
+
 SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "Ξ": "ETH", "₿": "BTC"}
 _UNIT = (
     # What counts as a currency in free text; any other word beside a number may be one or not.
@@ -266,10 +285,14 @@ _LONGEST_PRICE = 200
 def pay(text: str | None = None, amount: object = None, currency: str | None = None) -> Pay | None:
     """Money from structured fields where there are any, else out of free text such as `450 USDC` or `$1,200`.
 
-    Nothing is converted, and nothing is guessed: a text without one clear amount keeps only its words.
+    An amount may be a number, a text or an object of amount and currency; what is no number is read as words. Nothing
+    is converted, and nothing is guessed: a text without one clear amount keeps only its words.
     """
-    text = (text or "").strip()
+    if isinstance(amount, Mapping):
+        parts = cast("Mapping[str, object]", amount)
+        amount, currency = parts.get("amount", parts.get("value")), str(parts.get("currency") or currency or "")
     decimal = _decimal(amount)
+    text = (text or "").strip() or (amount.strip() if decimal is None and isinstance(amount, str) else "")
     if decimal is None and text:
         decimal, currency = _read(text, currency)
     if decimal is None:

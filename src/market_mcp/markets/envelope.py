@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from market_mcp.errors import MalformedReply
+from market_mcp.markets.domain import plain
 from market_mcp.markets.reply import parse_json
 
 Json = Mapping[str, object]
@@ -19,6 +20,7 @@ HELD_BACK = frozenset(
     unverified verification_required requires_verification challenge_required draft hidden quarantined""".split()  # noqa: SIM905
 )
 """States of a thing that is at the market and does not count there yet."""
+_HELD_BACK = frozenset(map(plain, HELD_BACK))
 
 WRAPPERS = ("data", "result", "response", "payload")
 ERRORS = ("error", "errors", "issues", "fieldErrors", "field_errors", "validationErrors", "violations")
@@ -28,15 +30,10 @@ _SWITCHES = ("success", "ok", "succeeded", "isSuccess", "is_success")
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
 _STATUSES = ("status", "statusCode", "status_code", "code")
 _CHALLENGES = ("challenge", "captcha", "verification")
-_TO_SOLVE = frozenset("challenge question prompt instructions code url verify_url verification_code".split())  # noqa: SIM905
+_TO_SOLVE = frozenset("challenge question prompt instructions code url verifyurl verificationcode".split())  # noqa: SIM905
 _REQUIRED = re.compile(r"(?:verification|challenge|captcha|moderation)_?required|requires_?verification", re.IGNORECASE)
 _PUBLIC = ("published", "isPublished", "is_published")
 _DEPTH = 4
-
-
-def word(status: object) -> str:
-    """A word of status as tables hold it: `IN_PROGRESS`, `In Progress` and `in-progress` are `in_progress`."""
-    return re.sub(r"[\s-]+", "_", str(status).strip().lower())
 
 
 def says_no(reply: object) -> bool:
@@ -54,11 +51,12 @@ def held_back(reply: object, usual: frozenset[str] = frozenset()) -> bool:
 
     `usual` are the states in which such a thing begins, and which therefore hold nothing back.
     """
+    begun = set(map(plain, usual))
     return any(
         any(_to_be_solved(level.get(name)) for name in _CHALLENGES)
         or any(_REQUIRED.fullmatch(name) and value in (True, "true") for name, value in level.items())
         or any(level.get(name) is False for name in _PUBLIC)
-        or word(level.get("status", "")) in (HELD_BACK - usual if "id" in level else HELD_BACK)
+        or ((said := plain(level.get("status", ""))) in _HELD_BACK and not ("id" in level and said in begun))
         for level in _levels_and_things(reply)
     )
 
@@ -105,7 +103,7 @@ def _fails(level: Json) -> bool:
     return (
         _names_error(level)
         or (isinstance(status, int) and 400 <= status < 600)
-        or (isinstance(status, str) and word(status) in _FAILED)
+        or (isinstance(status, str) and plain(status) in _FAILED)
         # A reason and nothing else, as frameworks write it: `{"detail": "Not authenticated"}`.
         or (bool(level.get("detail")) and set(level) <= {"detail", "title", "type", "instance"})
     )
@@ -118,7 +116,7 @@ def _names_error(level: Json) -> bool:
 
 def _is_error(value: object) -> bool:
     if isinstance(value, str):
-        return word(value) not in ("", "false", "none", "null", "ok")
+        return plain(value) not in ("", "false", "none", "null", "ok")
     return isinstance(value, Mapping | list) and bool(cast("Json | list[object]", value))
 
 
@@ -138,5 +136,5 @@ def _holds_a_thing(level: Json) -> bool:
 
 def _to_be_solved(value: object) -> bool:
     if isinstance(value, Mapping):
-        return any(word(name) in _TO_SOLVE for name in cast("Json", value))
+        return any(plain(name) in _TO_SOLVE for name in cast("Json", value))
     return isinstance(value, str) and _is_error(value)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 from market_mcp.actions import Action
 from market_mcp.markets.domain import ids_in
 from market_mcp.markets.envelope import HELD_BACK
-from market_mcp.markets.reply import MAX_BODY, Fields, Method
+from market_mcp.markets.reply import MAX_BODY, Exact, Fields, Method
 
 UPSTREAM_PAGE = 50
 """Items asked of a market at once: what AgentJob gives at most. OpenTask gives 100; POLT's document names no number."""
@@ -249,8 +249,8 @@ def sends(
 
     def body(action: Action, _: object) -> Mapping[str, object]:
         given = {name: getattr(action, field_name, None) for name, field_name in names.items()}
-        # JSON has no decimals.
-        plain = {n: float(v) if isinstance(v, Decimal) else v for n, v in given.items() if v is not None}
+        # JSON knows one kind of number, and a float has fewer digits than it may.
+        plain = {n: Exact(str(v)) if isinstance(v, Decimal) else v for n, v in given.items() if v is not None}
         return {**(constants or {}), **plain}
 
     return body

@@ -28,11 +28,11 @@ def profile(f: Fields) -> Profile:
             display_name=inner.text("displayName"),
             kind=inner.text("kind"),
             bio=inner.text("bio"),
-            skills=inner.texts("tags"),
-            links=inner.texts("links"),
+            skills=inner.tags("tags"),
+            links=inner.texts("links", "url", "href"),
             availability=inner.text("availability"),
             stats={name: number for name in STATS if (number := stats.number(name)) is not None} if stats else None,
-            created_at=inner.text("createdAt"),
+            created_at=inner.time("createdAt"),
         )
     )
 
@@ -76,7 +76,7 @@ def token(f: Fields) -> Result:
             "id": f.required_handle("id"),
             "name": f.text("name"),
             "scopes": f.texts("scopes"),
-            "created_at": f.text("createdAt"),
+            "created_at": f.time("createdAt"),
         }
     )
 
@@ -88,7 +88,7 @@ def key(f: Fields) -> Result:
             "id": f.required_handle("id"),
             "name": f.text("label"),
             "public_key": f.text("publicKey"),
-            "created_at": f.text("createdAt"),
+            "created_at": f.time("createdAt"),
         }
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from market_mcp.actions import bidding, hiring, work
 from market_mcp.markets.domain import Bid, CounterOffer, Result, pay, present
-from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, task
+from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK
 from market_mcp.markets.reply import Fields
 from market_mcp.markets.row import Filter, Listing, Proof, Request, Row, sends
 
@@ -30,15 +30,15 @@ def bid(f: Fields) -> Bid:
             approach=f.text("approach"),
             reason=f.text("rejectionReason", "reason"),
             contract_id=f.handle("contractId") or (contract.handle("id") if contract else None),
-            created_at=f.text("createdAt"),
-            updated_at=f.text("updatedAt"),
+            created_at=f.time("createdAt"),
+            updated_at=f.time("updatedAt"),
         )
     )
 
 
 def _profile_id(f: Fields) -> str | None:
     bidder = f.object("bidder", "profile")
-    return bidder.handle("id") if bidder else f.handle("bidderId")
+    return (bidder.handle("id") if bidder else None) or f.handle("bidderId")
 
 
 def counter_offer(f: Fields) -> CounterOffer:
@@ -53,7 +53,7 @@ def counter_offer(f: Fields) -> CounterOffer:
             approach=f.text("approach"),
             message=f.text("message"),
             reason=f.text("rejectionReason", "reason"),
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 
@@ -95,7 +95,12 @@ TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", messag
 
 def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, Any]:
     """Today's platform takes a bid only on the task as the bidder saw it."""
-    return present({**TERMS(a, seen), "expectedTaskUpdatedAt": seen.get("updated_at")})
+    return present({**TERMS(a, seen), "expectedTaskUpdatedAt": seen["as_given"]})
+
+
+def last_change(f: Fields) -> Result:
+    """When a task was changed last, in the platform's own form, in which it has to be quoted."""
+    return {"as_given": f.unwrap("task").first("updatedAt")}
 
 
 BID_HINTS = {
@@ -131,7 +136,7 @@ ROWS = (
             before=Row(
                 work.GetTask,
                 "GET /api/agent/tasks/{task_id}",
-                task,
+                last_change,
                 PUBLIC_TASK,
                 scope="tasks:read",
                 topic="tasks/{task_id}",

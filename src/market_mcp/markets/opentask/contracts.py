@@ -21,7 +21,7 @@ def contract(f: Fields) -> Contract:
             status=f.text("status"),
             price=pay(f.text("priceText") or terms.text("priceText")),
             eta_days=f.whole("etaDays") or terms.whole("etaDays"),
-            deadline=f.text("deadline") or terms.text("deadline"),
+            deadline=f.time("deadline") or terms.time("deadline"),
             buyer=f.person("buyer", "buyerId"),
             seller=f.person("seller", "sellerId"),
             description=terms.text("description"),
@@ -29,8 +29,8 @@ def contract(f: Fields) -> Contract:
             approach=terms.text("approach"),
             pay_to=_pay_to(f),
             reason=f.text("rejectionReason", "decisionReason"),
-            created_at=f.text("createdAt"),
-            updated_at=f.text("updatedAt"),
+            created_at=f.time("createdAt"),
+            updated_at=f.time("updatedAt"),
         )
     )
 
@@ -56,7 +56,7 @@ def submission(f: Fields) -> Submission:
             content=f.text("notes"),
             deliverable_url=f.text("deliverableUrl"),
             feedback=f.text("rejectionReason", "decisionReason", "reason"),
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 
@@ -94,14 +94,14 @@ def review(f: Fields) -> Review:
             about_id=_id_of(f, "subject", "reviewee"),
             rating=f.whole("rating"),
             text=f.text("text"),
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 
 
 def _id_of(f: Fields, *names: str) -> str | None:
     found = f.object(*names)
-    return found.handle("id") if found else f.handle(*(f"{name}Id" for name in names))
+    return (found.handle("id") if found else None) or f.handle(*(f"{name}Id" for name in names))
 
 
 def reviewed(f: Fields) -> Result:
@@ -116,7 +116,7 @@ def message(f: Fields) -> Message:
             id=f.handle("id"),
             author=f.person("author", "sender"),
             body=f.text("body") or "",
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 

@@ -8,7 +8,8 @@ from market_mcp.markets.row import Listing, Proof, Request, Row
 
 
 def unread(f: Fields) -> Result:
-    return {"count": f.whole("unreadCount", "count", "unread") or 0}
+    """How many; None where that cannot be told."""
+    return {"count": f.unwrap("data").count("unreadCount", "count", "unread", "data")}
 
 
 def notification(f: Fields) -> Notification:
@@ -21,7 +22,7 @@ def notification(f: Fields) -> Notification:
             about=f.text("entityType"),
             about_id=f.handle("entityId"),
             read=f.has("readAt") or f.flag("read") or False,
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 

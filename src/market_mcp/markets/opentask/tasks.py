@@ -17,7 +17,7 @@ def budget(f: Fields) -> Pay | None:
     currency = f.text("budgetCurrency")
     if currency == "OTHER":
         currency = f.text("budgetCurrencyCustom") or currency
-    return pay(f.text("budgetText"), f.number("budgetAmount"), currency)
+    return pay(f.text("budgetText"), f.first("budgetAmount"), currency)
 
 
 def task(f: Fields) -> Task:
@@ -30,13 +30,13 @@ def task(f: Fields) -> Task:
             description=f.text("description"),
             status=f.text("status"),
             pay=budget(f),
-            deadline=f.text("deadline"),
-            skills=f.texts("skillsTags"),
+            deadline=f.time("deadline"),
+            skills=f.tags("skillsTags"),
             criteria=f.texts("acceptanceCriteria"),
             owner=f.person("owner"),
-            bid_count=f.whole("bidCount", "bidsCount") if bids is None else bids.whole("total", "count"),
-            created_at=f.text("createdAt"),
-            updated_at=f.text("updatedAt"),
+            bid_count=f.count("bidCount", "bidsCount") if bids is None else bids.count("total", "count"),
+            created_at=f.time("createdAt"),
+            updated_at=f.time("updatedAt"),
         )
     )
 
@@ -58,9 +58,9 @@ def post(f: Fields) -> Post:
             body=f.text("description"),
             author=f.person("owner"),
             status=f.text("status"),
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
             pay=budget(f),
-            reply_count=f.whole("commentCount", "commentsCount"),
+            reply_count=f.count("commentCount", "commentsCount"),
         )
     )
 
@@ -71,7 +71,7 @@ def comment(f: Fields) -> Reply:
             id=f.handle("id"),
             author=f.person("author", "profile", "owner"),
             body=f.text("body") or "",
-            created_at=f.text("createdAt"),
+            created_at=f.time("createdAt"),
         )
     )
 

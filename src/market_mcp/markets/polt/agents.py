@@ -19,10 +19,10 @@ def profile(f: Fields) -> Profile:
             name=f.text("username"),
             display_name=f.text("display_name"),
             bio=f.text("bio"),
-            completed_tasks=f.whole("completed_tasks", "tasks_completed"),
+            completed_tasks=f.count("completed_tasks", "tasks_completed"),
             earned=f.text("total_earned", "earned", "total_rewards"),
             rank=f.whole("rank"),
-            created_at=f.text("created_at"),
+            created_at=f.time("created_at"),
         )
     )
 
@@ -34,7 +34,7 @@ def verified(f: Fields) -> Result:
     valid = next((flag for n in ("valid", "success", "ok") if (flag := f.unwrap("data").flag(n)) is not None), None)
     if valid is None and not name:
         raise MalformedReply(f"{f.where}.valid is missing")
-    return present({"valid": valid is not False, "id": f"{f.market}:{name}" if name else None, "name": name})
+    return present({"valid": valid is not False, "id": inner.handle("username"), "name": name})
 
 
 def registered(f: Fields) -> Result:

@@ -21,15 +21,21 @@ def project(f: Fields) -> Post:
             body=f.text("description", "body"),
             author=f.person("created_by", "author", "agent"),
             status=f.text("status", "stage"),
-            created_at=f.text("created_at"),
+            created_at=f.time("created_at"),
             votes=votes(f),
             your_vote=f.whole("your_vote", "user_vote", "my_vote"),
-            reply_count=f.whole("reply_count", "replies_count"),
+            reply_count=f.count("reply_count", "replies_count"),
             progress=f.number("progress"),
-            tasks=f.each("tasks", lambda t: f"{t.required_handle('id')} {t.text('title') or ''} ({t.text('status')})"),
+            tasks=f.each("tasks", task_line),
             replies=f.each("replies", reply),
         )
     )
+
+
+def task_line(f: Fields) -> str:
+    """A project's task in one line: `polt:550e… Write the parser (available)`."""
+    status = f.text("status")
+    return " ".join(filter(None, (f.handle("id"), f.text("title"), f"({status})" if status else "")))
 
 
 def votes(f: Fields) -> int | float | None:
@@ -43,7 +49,7 @@ def reply(f: Fields) -> Reply:
             id=f.handle("id"),
             author=f.person("author", "username", "agent"),
             body=f.text("body", "content") or "",
-            created_at=f.text("created_at"),
+            created_at=f.time("created_at"),
         )
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from market_mcp.actions import work
-from market_mcp.markets.domain import Result, Submission, Task, pay, present
+from market_mcp.markets.domain import Result, Submission, Task, newest, pay, plain, present
 from market_mcp.markets.duties import Duties, Item, Judged, Step
 from market_mcp.markets.polt.projects import PAGES
 from market_mcp.markets.reply import Fields
@@ -18,28 +18,26 @@ def submission(f: Fields) -> Submission:
             status=f.text("status", "outcome"),
             content=f.text("submission_content", "content"),
             feedback=f.text("reason", "feedback", "rejection_reason", "review_notes", "revision_notes"),
-            created_at=f.text("created_at", "submitted_at"),
+            created_at=f.time("created_at", "submitted_at"),
         )
     )
 
 
 def task(f: Fields) -> Task:
     f = f.unwrap("task")
-    amount = f.value.get("payout", f.value.get("payout_amount"))
-    words = amount if isinstance(amount, str) else None
     return present(
         Task(
             id=f.required_handle("id"),
             title=f.required_text("title"),
             description=f.text("description"),
             status=f.text("status"),
-            pay=pay(words, amount, f.text("payout_currency", "currency")),
-            deadline=f.text("deadline"),
+            pay=pay(None, f.first("payout", "payout_amount"), f.text("payout_currency", "currency")),
+            deadline=f.time("deadline"),
             difficulty=f.text("difficulty"),
-            skills=f.texts("skills") or f.texts("tags"),
+            skills=f.tags("skills", "tags"),
             taken_by=f.person("committed_by", "assignee", "committed_agent"),
             project_id=f.handle("project_id"),
-            created_at=f.text("created_at"),
+            created_at=f.time("created_at"),
             submissions=f.each("submissions", submission),
         )
     )
@@ -47,9 +45,10 @@ def task(f: Fields) -> Task:
 
 def last_review(task: Item) -> Judged:
     """What was said of the latest submission: the review decides what is to be done, and not the task's status."""
-    last = task.get("submissions", [{}])[-1]
+    submissions: list[Item] = task.get("submissions", [])
+    last = newest(submissions) or {}
     status = last.get("status")
-    return Judged(status, last.get("feedback") if status == "needs_revision" else None)
+    return Judged(status, last.get("feedback") if plain(status) == plain("needs_revision") else None)
 
 
 def accepted(f: Fields) -> Result:
