@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from market_mcp.actions import Action
+from market_mcp.markets.domain import plain
 
 Item = Mapping[str, Any]
 
@@ -21,6 +22,12 @@ class Judged(NamedTuple):
 
     status: str | None
     reason: str | None = None
+
+
+OVER = frozenset(
+    {"accepted", "cancelled", "canceled", "closed", "completed", "done", "expired", "rejected", "withdrawn"}
+)
+"""Statuses in which nobody owes anything any more, unless a step says otherwise."""
 
 
 class Each(NamedTuple):
@@ -48,7 +55,8 @@ def as_listed(item: Item) -> Judged:
 class Duties:
     """A list of one's own in which stands what one owes and waits for.
 
-    What is in a status without a step is no duty.
+    What is over is no duty. What is in a status that is not known here may be one, and is shown to be looked at.
+    Statuses are the same in any case and with anything between their words (`plain`).
     """
 
     name: str
@@ -63,13 +71,13 @@ class Duties:
     as_seller: Mapping[str, object] = field(default_factory=dict[str, object])
     """The filters by which only what one sells is listed; asked where names leave the side open."""
     otherwise: Step | None = None
-    """What to do about a thing in any other status."""
+    """What to do about a thing in any other status, be it over or not."""
     own_name: str = ""
     """The argument of `listed` that takes one's own name, where it takes one."""
     narrowed: Mapping[str, object] = field(default_factory=dict[str, object])
     """Filters to ask with where the list goes on beyond its first page."""
     only: str | None = None
-    """The status of those that are looked at at all."""
+    """The status of those whose further list is looked up, and of what names none."""
     read: type[Action] | None = None
     """A call that shows each of them before it is judged, where the list does not say enough."""
     unread: str = ""
@@ -80,3 +88,22 @@ class Duties:
     follows: Follows | None = None
     standing: str = ""
     """The market's limit, by its name, whose count the list puts right."""
+
+    def step(self, status: str | None, *, buyer: bool = False) -> Step | None:
+        """What is to be done about a thing in this status, None where that is nothing."""
+        table = self.as_buyer if buyer else self.steps
+        said = plain(status or self.only or "")
+        for name, step in table.items():
+            if plain(name) == said:
+                return step
+        if self.otherwise is not None:
+            return self.otherwise
+        if said in {plain(name) for name in (*OVER, *self.steps, *self.as_buyer)}:
+            return None
+        return Step(
+            f"look at it: its status is “{status}”" if status else "look at it: it names no status", self.shown_by
+        )
+
+    def is_looked_at(self, item: Item) -> bool:
+        """Whether a thing is in the status of those that are looked at, or in none."""
+        return self.only is None or plain(item.get("status") or self.only) == plain(self.only)

@@ -1,9 +1,20 @@
 """What a list of a market can be narrowed by, and how the market takes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, get_args
 
 from market_mcp.actions import ListAction
+from market_mcp.markets.domain import plain
+from market_mcp.markets.duties import OVER
 from market_mcp.markets.row import Filter, Row
+
+TAKEN = frozenset(
+    {"assigned", "awarded", "claimed", "committed", "hired", "in_progress", "in_review", "submitted", "taken"}
+)
+"""What work says of itself that is not to be had, and not over either."""
+TOLD = ("status", "difficulty")
+"""The filters whose value an item itself may tell, under the same name."""
 
 
 def filters_of(row: Row) -> Mapping[str, Filter]:
@@ -39,3 +50,26 @@ def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
         if value is not None and word is not None:
             query[known.param] = str(word)
     return query
+
+
+def contradicts(action: ListAction, item: Mapping[str, Any]) -> bool:
+    """Whether an item says of itself that it is not what was asked for, as where a market ignores a filter."""
+    return any(plain(item.get(name, "")) in _others(type(action), name, getattr(action, name, None)) for name in TOLD)
+
+
+@lru_cache
+def _others(action: type[ListAction], name: str, asked: str | None) -> frozenset[str]:
+    """The words that contradict what was asked for; a word that is not known here proves nothing."""
+    if asked in {None, "any"}:
+        return frozenset()
+    unavailable = OVER | TAKEN if asked == "available" else frozenset[str]()
+    return frozenset(map(plain, {*_words(action.model_fields[name].annotation), *unavailable})) - {plain(asked)}
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    """The words in an annotation such as `Literal["easy", "hard"] | None`."""
+    for part in get_args(annotation):
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from _words(part)

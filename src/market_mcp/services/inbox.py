@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.actions.inbox import CheckInbox, MarkNotificationsRead
+from market_mcp.actions.work import ListTasks
 from market_mcp.errors import CallError, Refused
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets import Row, Watched
-from market_mcp.markets.domain import Result, present
+from market_mcp.markets.domain import Result, newest, plain, present
+from market_mcp.markets.filters import contradicts
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
 from market_mcp.services.survey import Brought, Part, survey, together
@@ -201,14 +203,15 @@ def _replies(handle: str, post: Mapping[str, Any], said: set[str]) -> Fact | Non
     if count <= 0:
         return None
     told = {"what": "replies to a post of yours", "id": handle, "title": post["title"], "replies": count}
-    return handle, count, told | {"latest": others[-1]["body"] if others else None}
+    latest = newest(others)
+    return handle, count, told | {"latest": latest["body"] if latest else None}
 
 
 def _review(handle: str, task: Mapping[str, Any], undecided: frozenset[str]) -> Fact | None:
     """The review of what was handed in last; that a task is taken or awaits review, its agent did itself."""
     submissions: list[dict[str, Any]] = task.get("submissions", [])
-    last = submissions[-1] if submissions else {}
-    if last.get("status") is None or last["status"] in undecided:
+    last = newest(submissions) or {}
+    if last.get("status") is None or plain(last["status"]) in set(map(plain, undecided)):
         return None
     told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
     return handle, [last.get("id"), last["status"]], told | {"review": last["status"], "feedback": last.get("feedback")}
@@ -217,8 +220,8 @@ def _review(handle: str, task: Mapping[str, Any], undecided: frozenset[str]) -> 
 async def _notifications(
     counted: type[Action] | None, listed: type[Action], look: Look, account: Account
 ) -> Brought[Fact]:
-    """The count first, where there is one, and the list only when it is not zero."""
-    if counted is not None and not (await look.read(account, _of(counted, account)))["count"]:
+    """The count first, where there is one, and the list unless it is zero: one that cannot be told proves nothing."""
+    if counted is not None and (await look.read(account, _of(counted, account))).get("count") == 0:
         return Brought([])
     page = await look.read(account, listed())
     found: list[dict[str, Any]] = page["items"]
@@ -229,7 +232,8 @@ async def _notifications(
 
 
 async def _recent(listed: type[Action], look: Look, account: Account) -> Brought[Fact]:
-    tasks = (await look.read(account, _of(listed, account)))["items"]
+    found = (await look.read(account, _of(listed, account)))["items"]
+    tasks = [task for task in found if not contradicts(ListTasks(), task)]
     keep = ("id", "title", "pay", "deadline", "difficulty")
     return Brought(
         [(task["id"], "new", {"what": "new task", **{k: task[k] for k in keep if k in task}}) for task in tasks]

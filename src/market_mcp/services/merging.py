@@ -13,7 +13,8 @@ from market_mcp.actions import ListAction
 from market_mcp.actions.base import LONGEST_CURSOR
 from market_mcp.errors import BadCall
 from market_mcp.markets import Row
-from market_mcp.markets.filters import filters_of, is_upstream, local_of
+from market_mcp.markets.domain import plain
+from market_mcp.markets.filters import contradicts, filters_of, is_upstream, local_of
 from market_mcp.text.times import seconds
 from market_mcp.text.truncate import ROOM, compact
 
@@ -144,8 +145,11 @@ def unsupported(row: Row, action: ListAction) -> list[str]:
 
 
 def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
-    """The items of a page that fit the filters which the market leaves to us, in the order asked for."""
-    left = list(items)
+    """The items of a page that fit the filters which the market leaves to us, in the order asked for.
+
+    What contradicts a filter that the market answers itself is left out too.
+    """
+    left = [item for item in items if not contradicts(action, item)]
     for name in left_to_us(row, action):
         if name != "sort":
             fits = FILTERS[name](getattr(action, name), action)
@@ -229,8 +233,8 @@ FILTERS: dict[str, Callable[[object, ListAction], Fits]] = {
     "currency": _in_currency,
     "min_pay": _pays,
     "due_before": _due,
-    "status": lambda value, _: lambda item: value == "any" or item.get("status") == value,
-    "difficulty": lambda value, _: lambda item: item.get("difficulty") == value,
+    "status": lambda value, _: lambda item: value == "any" or plain(item.get("status") or value) == plain(value),
+    "difficulty": lambda value, _: lambda item: plain(item.get("difficulty")) == plain(value),
 }
 SORTS: dict[str, Key] = {
     "payout": _by_pay,

@@ -14,8 +14,8 @@ from market_mcp.actions.work import MyWork
 from market_mcp.errors import CallError
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.gateway.quotas import Quotas
-from market_mcp.markets import Duties, Each, Follows, Judged, Step
-from market_mcp.markets.domain import Result, present
+from market_mcp.markets import Duties, Each, Follows, Judged
+from market_mcp.markets.domain import Result, plain, present
 from market_mcp.services.chats import Chats
 from market_mcp.services.merging import excerpt
 from market_mcp.services.reads import Look
@@ -64,21 +64,19 @@ class Obligations:
         items: list[Item] = page["items"]
         if duties.standing and not page["unreadable"]:
             self._quotas.recount(account, duties.standing, [_native(item) for item in items])
-        if duties.only is not None:
-            items = [item for item in items if item.get("status", duties.only) == duties.only]
         if duties.each is not None:
-            found, missing = await self._within(look, account, duties, duties.each, items)
+            open_ones = [item for item in items if duties.is_looked_at(item)]
+            found, missing = await self._within(look, account, duties, duties.each, open_ones)
             return Brought(found, " ".join(part for part in (_cut_short(duties, page), missing) if part))
-        steps = [(item, duties.steps) for item in items]
+        sides = [(item, "seller") for item in items]
         if duties.as_buyer:
             sides = await self._sides(look, account, duties, items)
-            steps = [(item, duties.steps if side == "seller" else duties.as_buyer) for item, side in sides]
         judged = {item["id"]: duties.judge(item) for item in items}
         unread = ""
         if duties.read is not None:
             seen, unread = await self._read_each(look, account, duties, duties.read, items)
             judged |= seen
-        owed = [_duty(duties, by_status, item, judged[item["id"]]) for item, by_status in steps]
+        owed = [_duty(duties, item, judged[item["id"]], buyer=side == "buyer") for item, side in sides]
         missing = " ".join(part for part in (_cut_short(duties, page), unread) if part)
         return Brought([duty for duty in owed if duty is not None], missing)
 
@@ -98,7 +96,8 @@ class Obligations:
         with contextlib.suppress(CallError):
             before, seen = await look.dated(account, follows.listed())
             named = {item.get(follows.named) for item in page["items"]}
-            more = any(item.get("status") == follows.status and item["id"] not in named for item in before["items"])
+            status = plain(follows.status)
+            more = any(plain(item.get("status")) == status and item["id"] not in named for item in before["items"])
             return more and seen.age < age
         return False
 
@@ -122,7 +121,7 @@ class Obligations:
         async def owed(item: Item) -> list[Item]:
             found = (await look.read(account, each.listed(**{each.argument: _native(item)})))["items"]
             about = {each.argument: item["id"], "title": item.get("task_title") or item.get("title")}
-            duty = [_duty(duties, duties.steps, one, duties.judge(one), about) for one in found]
+            duty = [_duty(duties, one, duties.judge(one), about) for one in found]
             return [one for one in duty if one is not None]
 
         found, missing = await together(owed, {item["id"]: item for item in asked})
@@ -162,14 +161,10 @@ class Obligations:
 
 
 def _duty(
-    duties: Duties,
-    steps: Mapping[str, Step],
-    item: Item,
-    judged: Judged,
-    about: Mapping[str, object] | None = None,
+    duties: Duties, item: Item, judged: Judged, about: Mapping[str, object] | None = None, *, buyer: bool = False
 ) -> Item | None:
     """What is to be done about a thing, None where that is nothing; `about` is what the list around it says."""
-    step = steps.get(judged.status or duties.only or "", duties.otherwise)
+    step = duties.step(judged.status, buyer=buyer)
     if step is None:
         return None
     duty: Item = {
