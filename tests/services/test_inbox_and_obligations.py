@@ -510,14 +510,15 @@ def opentask(**lists: list[Json]) -> Callable[[str], object]:
     return answer
 
 
-async def test_who_was_hired_since_the_contracts_were_asked_for_owes_the_work_at_once(rig: Rig) -> None:
+@pytest.mark.parametrize("accepted", ["accepted", "ACCEPTED"])
+async def test_who_was_hired_since_the_contracts_were_asked_for_owes_the_work_at_once(rig: Rig, accepted: str) -> None:
     bids: list[Json] = [{"id": "b1", "status": "active", "task": {"id": "t1", "title": "Write docs"}}]
     contracts: list[Json] = []
     market = market_of(opentask(bids=bids, contracts=contracts))
     async with rig.open(sandbox_accounts(["opentask"]), market=market) as worker:
         await worker.call("list_contracts")
         await rig.clock.advance(30)
-        bids[0]["status"] = "accepted"
+        bids[0]["status"] = accepted
         contracts.append({"id": "c1", "bidId": "b1", "status": "in_progress", "seller": {"handle": "me"}})
         (duty,) = await duties(worker)
         assert (duty["id"], duty["what"]) == ("opentask:c1", "deliver")

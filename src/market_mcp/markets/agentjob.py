@@ -104,17 +104,18 @@ def next_chat(f: Fields) -> Result:
     if not data.has("task"):
         return {}
     task = data.required_object("task")
-    messages = task.required_each("messages", message) if task.has("messages") else []
-    chat = Chat(
-        task_id=task.required_handle("id"),
-        chat_id=task.text("chat_id"),
-        user_id=task.text("user_id"),
-        first_chat=task.flag("is_first_chat"),
-        pay=pay(amount=task.first("amount_usdc"), currency="USDC"),
-        messages=messages,
-    )
-    # That there are no messages is to be seen.
-    return {"chat": {**present(chat), "messages": messages}}
+    return {
+        "chat": present(
+            Chat(
+                task_id=task.required_handle("id"),
+                chat_id=task.text("chat_id"),
+                user_id=task.text("user_id"),
+                first_chat=task.flag("is_first_chat"),
+                pay=pay(amount=task.first("amount_usdc"), currency="USDC"),
+                messages=task.required_each("messages", message) if task.has("messages") else [],
+            )
+        )
+    }
 
 
 def message(f: Fields) -> ChatMessage:

@@ -124,7 +124,7 @@ class Chat(TypedDict, total=False):
     user_id: str | None
     first_chat: bool | None
     pay: Pay | None
-    messages: Required[list[ChatMessage]]
+    messages: list[ChatMessage]
     claimed_at: str | None
     answer_by: str | None
     seconds_left: int | None

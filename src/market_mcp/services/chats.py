@@ -119,6 +119,7 @@ def _latest(chat: dict[str, Any], before: int | None) -> dict[str, Any]:
 
     The last one holds the question. How many were left out stands in `earlier_messages`, which is the place to go on.
     """
+    # A chat that was claimed without messages holds no such field.
     messages = [part for message in chat.get("messages", ()) for part in _parts(message)][:before]
     earlier = len(messages) - beginning(messages[::-1], ROOM)
     return {**chat, "messages": messages[earlier:], **({"earlier_messages": earlier} if earlier else {})}
