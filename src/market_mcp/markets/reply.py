@@ -96,7 +96,7 @@ def as_utf8(body: bytes, content_type: str = "") -> bytes:
             if shown != "utf-8" or not _MISLEADING.fullmatch(codec):
                 text = body.decode(codec)
                 return body if codec == "utf-8" else text.removeprefix("\ufeff").encode()
-    raise MalformedReply("in another encoding than it declares")
+    raise MalformedReply("not JSON in the encoding that it shows or declares")
 
 
 def last_event(body: bytes) -> bytes:
