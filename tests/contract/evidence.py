@@ -105,7 +105,8 @@ def allowed_of_read(mutation: Mutation, answer: Answer) -> frozenset[Told]:
             return frozenset({DONE})
         case "failure":
             return READ_FAILED
-        case "silent" if not answer.body.strip().startswith(b"["):
+        # A list may be empty, and say so by holding nothing: in `[]`, or under a status that means it.
+        case "silent" if not (answer.status == 204 or answer.body.strip().startswith(b"[")):
             return READ_FAILED
         case "foreign":
             return frozenset({"unavailable"})

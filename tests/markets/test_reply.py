@@ -283,8 +283,8 @@ def of(**fields: object) -> Fields:
     return Fields.of(fields, "polt")
 
 
-@pytest.mark.parametrize("answer", [{"tasks": None}, {"data": None}, {"data": {"tasks": None}}, {}])
-def test_a_list_that_is_null_is_empty_and_so_is_an_empty_answer(answer: dict[str, object]) -> None:
+@pytest.mark.parametrize("answer", [{"tasks": None}, {"data": None}, {"data": {"tasks": None}}, []])
+def test_a_list_that_is_null_is_empty_and_so_is_an_answer_of_nothing_else(answer: object) -> None:
     assert Fields.of(answer, "polt").readable_each("tasks", lambda f: f.text("id")) == ([], 0)
 
 

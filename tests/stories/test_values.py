@@ -96,6 +96,19 @@ def test_a_decimal_is_put_into_a_body_digit_for_digit(amount: str) -> None:
     assert json.loads(json.dumps(body)) == {"budgetAmount": float(amount)}
 
 
+@pytest.mark.parametrize("amount", ["0.1000000000000000055", "12345678901234567890.123456789"])
+async def test_every_digit_of_an_amount_is_sent(rig: Rig, amount: str) -> None:
+    sent: list[bytes] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.content)
+        return httpx2.Response(201, json={"task": {"id": "t1", "title": "A task"}})
+
+    async with rig.open(sandbox_accounts(["opentask"]), market=httpx2.MockTransport(handle)) as worker:
+        await worker.call("create_task", title="A task", description="x" * 20, budget_amount=amount)
+    assert f'"budgetAmount":{amount}'.encode() in sent[0]
+
+
 # --- times --------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +291,7 @@ async def test_the_newest_review_counts_wherever_it_stands(rig: Rig, submissions
 @pytest.mark.parametrize("status", ["pending", "PENDING"])
 async def test_a_review_that_is_still_to_come_is_no_news(rig: Rig, status: str) -> None:
     task = {"id": "t1", "title": "T", "submissions": [{"id": "s1", "status": status}]}
-    answers: Answers = {"POST /api/tasks/t1/submit": {}, "GET /api/tasks/t1": {"task": task}}
+    answers: Answers = {"POST /api/tasks/t1/submit": {"submission": {"id": "s1"}}, "GET /api/tasks/t1": {"task": task}}
     async with at(rig, "polt", answers) as worker:
         await worker.call("submit_work", work_id="polt:t1", summary="Done.")
         assert (await worker.call("check_inbox"))["changes"] == []

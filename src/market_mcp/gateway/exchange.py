@@ -118,7 +118,7 @@ class Exchange:
     def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
         try:
-            fields = Fields.of(parse_json(body), account.name)
+            fields = Fields.of(parse_json(body), account.name, ids=account.market.id_pattern)
             return scrub(row.read(fields, cursor))
         except MalformedReply as unreadable:
             text = f"{account.market.name} answered with something unreadable: {scrub_text(str(unreadable))}."

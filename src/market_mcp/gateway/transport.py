@@ -18,6 +18,7 @@ import httpx2
 from market_mcp import __version__
 from market_mcp.errors import MarketMcpError
 from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.markets.reply import as_json
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to come about."""
@@ -95,12 +96,14 @@ class Transport:
             if request.query:
                 url = url.copy_merge_params(dict(request.query))
             # POLT answers an empty body that is declared JSON with 400: no body, no Content-Type.
+            content = None if request.body is None else as_json(request.body).encode()
+            declared = {} if content is None else {"content-type": "application/json"}
             # Built directly: merging it with a client's defaults, of which there are none, is half of its cost.
             outgoing = httpx2.Request(
                 request.method,
                 url,
-                headers=headers,
-                json=request.body,
+                headers=headers | declared,
+                content=content,
                 extensions={"timeout": _timeout(request.timeout).as_dict()},
             )
         except (httpx2.InvalidURL, ValueError, TypeError) as error:

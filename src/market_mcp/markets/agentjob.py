@@ -97,8 +97,8 @@ def beat(f: Fields) -> Result:
 
 def next_chat(f: Fields) -> Result:
     """The claimed question, or nothing when none came in time."""
-    # Nothing at all is what a poll brings that ends in 204.
-    if not f.has("data") and (not f.value or "data" in f.value):
+    # An empty list is what a poll brings that ends in 204.
+    if not f.has("data") and ("data" in f.value or f.value == {"items": []}):
         return {}
     data = f.required_object("data")
     if not data.has("task"):

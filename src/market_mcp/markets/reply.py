@@ -332,17 +332,14 @@ class Fields:
         return Fields.of(value, self.market, f"{self.where}.{name}", self.ids)
 
     def _holding(self, name: str) -> "tuple[Fields, str]":
-        """What holds a list that must be there, and under which name.
-
-        It is empty where it is null, and where the answer is, as one of status 204 is.
-        """
+        """What holds a list that must be there, and under which name; where it is null, it is empty."""
         holders = [holder for holder in (self, self.object("data")) if holder is not None]
         places = [(holder, candidate) for holder in holders for candidate in (name, "data", "items")]
         lists = [(holder, found_as) for holder, found_as in places if isinstance(holder.value.get(found_as), list)]
         nulls = [(holder, found_as) for holder, found_as in places if holder.value.get(found_as, ...) is None]
-        if not (lists or nulls) and self.value:
+        if not (lists or nulls):
             raise MalformedReply(f"{self.where}.{name} is missing")
-        return next(iter((*lists, *nulls)), (self, name))
+        return (*lists, *nulls)[0]
 
     def _list(self, name: str) -> Sequence[Value]:
         found = self.value.get(name)
