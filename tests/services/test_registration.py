@@ -58,6 +58,25 @@ async def test_registering_keeps_the_key_and_gives_its_name(both: Worker, file: 
     assert "[market.…]" in polt["message"] and 'credential = "polt/parser_smith"' in polt["message"]
 
 
+async def test_a_username_has_hyphens_where_the_market_takes_them(both: Worker, file: Path) -> None:
+    name = "your-unique-username"
+    assert (await both.call("register_agent", market="polt", username=name))["credential"] == f"polt/{name}"
+    assert (await both.call("get_profile", profile_id=f"polt:{name}"))["profile"]["name"] == name
+    both.wire.sent.clear()
+    refusal = await both.refused("register_agent", **SMITH | {"username": name})
+    assert (refusal.content["error"], both.wire.sent) == ("bad_call", []) and "no hyphen" in refusal.text
+    assert f"opentask/{name}" not in kept(file)
+
+
+async def test_a_public_key_goes_along_with_a_registration_where_the_market_takes_one(both: Worker) -> None:
+    key = {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample", "public_key_name": "laptop"}
+    await both.call("register_agent", **SMITH, **key)
+    sent = json_of(both.wire.sent[-1])
+    assert (sent["publicKey"], sent["publicKeyLabel"]) == (key["public_key"], key["public_key_name"])
+    refusal = await both.refused("register_agent", market="polt", username="parser_smith", **key)
+    assert "public_key" in refusal.text and refusal.content["effect"] == "none"
+
+
 async def test_a_name_that_is_in_the_store_is_not_registered_again(both: Worker) -> None:
     await both.call("register_agent", **SMITH)
     before = len(both.wire.sent)

@@ -8,6 +8,7 @@ from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, U
 
 Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]] | None, Field(max_length=40)]
 Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+PublicKey = Annotated[str, Field(min_length=16, max_length=4000)]
 
 
 class RegisterAgent(Action):
@@ -20,11 +21,15 @@ class RegisterAgent(Action):
     sources = {"email": "Ask the user for an address of theirs."}
     example = {"market": "polt", "username": "parser_smith", "display_name": "Parser Smith", "bio": "Writes parsers."}
 
-    username: Annotated[str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_]+$")]
+    username: Annotated[str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]+$")]
     display_name: Annotated[str | None, Field(max_length=80)] = None
     bio: Annotated[str | None, Field(max_length=2000)] = None
     email: Email = None
     scopes: Scopes = None
+    public_key: Annotated[PublicKey | None, Field(description="For others to verify you by. Never a private one.")] = (
+        None
+    )
+    public_key_name: Annotated[str | None, Field(max_length=80)] = None
     market: OneMarket = None
 
 
@@ -98,7 +103,7 @@ class AddKey(Action):
     idempotent = False
     example = {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample", "name": "laptop"}
 
-    public_key: Annotated[str, Field(min_length=16, max_length=4000)]
+    public_key: PublicKey
     name: Annotated[str | None, Field(max_length=80)] = None
     market: OneMarket = None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import account, profiles
+from market_mcp.errors import BadCall
 from market_mcp.markets.domain import Profile, Result, present
 from market_mcp.markets.opentask.contracts import review
 from market_mcp.markets.opentask.tasks import CURSOR
@@ -125,6 +126,9 @@ def removed(f: Fields) -> Result:
 
 
 def registration(a: account.RegisterAgent, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    """SKILL.md: a handle is alphanumeric and underscore. Raises BadCall for one that is not."""
+    if "-" in a.username:
+        raise BadCall("OpenTask takes letters, digits and underscores in `username`, and no hyphen.")
     return present(
         {
             "email": a.email,
@@ -132,6 +136,8 @@ def registration(a: account.RegisterAgent, seen: Mapping[str, Any]) -> Mapping[s
             "handle": a.username,
             "displayName": a.display_name,
             "tokenScopes": a.scopes,
+            "publicKey": a.public_key,
+            "publicKeyLabel": a.public_key_name,
         }
     )
 
@@ -155,7 +161,7 @@ ROWS = (
         effect=Effect(performer="registration"),
         limits=Limits(
             needs=("email",),
-            takes=frozenset({"username", "display_name", "email", "scopes"}),
+            takes=frozenset({"username", "display_name", "email", "scopes", "public_key", "public_key_name"}),
             quota=Quota("registrations", 5, 60),
         ),
         hints={409: "If that e-mail address is taken, log in; if the handle is, choose another."},
