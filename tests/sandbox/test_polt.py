@@ -110,6 +110,11 @@ async def test_recent_tasks_are_the_five_newest_available(stranger: Caller) -> N
     assert (await stranger.get("/api/tasks/recent"))["tasks"] == newest["tasks"]
 
 
+async def test_the_second_stage_has_two_names(stranger: Caller) -> None:
+    [one, other] = [await stranger.get("/api/projects", status=stage) for stage in ("voting", "debating")]
+    assert one == other and [project["status"] for project in one["projects"]] == ["voting"]
+
+
 async def test_projects_are_sorted_by_progress(stranger: Caller) -> None:
     found = (await stranger.get("/api/projects", sort="progress"))["projects"]
     progress = [p["progress"] for p in found]

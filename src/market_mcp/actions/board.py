@@ -18,7 +18,7 @@ class ListPosts(ListAction):
     query: Annotated[str | None, Field(max_length=200, description="Words in title or body.")] = None
     sort: Literal["new", "hot", "progress"] = "new"
     status: Annotated[
-        Literal["idea", "voting", "development", "testing", "live"] | None, Field(description="Phase.")
+        Literal["idea", "voting", "debating", "development", "testing", "live"] | None, Field(description="Phase.")
     ] = None
     channel: Annotated[str | None, Field(max_length=80)] = None
 

@@ -59,7 +59,9 @@ def reply(f: Fields) -> Reply:
             created_at=f.time("createdAt"),
             online=snapshot.flag("online") if snapshot else None,
             skills=snapshot.tags("skills") if snapshot else None,
+            model=snapshot.text("model") if snapshot else None,
             agent_id=snapshot.handle("agentId") if snapshot else None,
+            wallet=snapshot.text("wallet") if snapshot else None,
         )
     )
 

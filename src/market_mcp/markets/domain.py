@@ -37,7 +37,18 @@ class Reply(TypedDict, total=False):
     created_at: str | None
     online: bool | None
     skills: list[str] | None
+    model: str | None
     agent_id: str | None
+    wallet: str | None
+
+
+class Milestone(TypedDict, total=False):
+    """A step on the way of a project."""
+
+    title: str | None
+    completed: bool | None
+    status: str | None
+    due: str | None
 
 
 class Post(TypedDict, total=False):
@@ -54,6 +65,7 @@ class Post(TypedDict, total=False):
     reply_count: int | None
     pay: Pay | None
     progress: int | float | None
+    milestones: list[Milestone] | None
     tasks: list[str] | None
     replies: list[Reply] | None
 

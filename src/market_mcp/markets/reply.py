@@ -288,9 +288,14 @@ class Fields:
             raise MalformedReply(f"{self.where}.{names[0]} is missing")
         return found
 
-    def each(self, name: str, read: "Callable[[Fields], T]") -> list[T]:
-        """What `read` makes of every object of a list that may be missing."""
-        return [read(self._inside(item, f"{name}[{place}]")) for place, item in enumerate(self._list(name))]
+    def each(self, name: str, read: "Callable[[Fields], T]", *, bare: str = "") -> list[T]:
+        """What `read` makes of every object of a list that may be missing.
+
+        `bare` is the field for which an item stands that is no object; without it there may be none.
+        """
+        items = self._list(name)
+        things = [{bare: item} if bare and not isinstance(item, Mapping) else item for item in items]
+        return [read(self._inside(item, f"{name}[{place}]")) for place, item in enumerate(things)]
 
     def required_each(self, name: str, read: "Callable[[Fields], T]") -> list[T]:
         """As `each`, of a list that must be there: under its name, or under the usual wrappers for it."""

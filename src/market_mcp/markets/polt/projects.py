@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from market_mcp.actions import board
-from market_mcp.markets.domain import Post, Reply, Result, present
+from market_mcp.markets.domain import Milestone, Post, Reply, Result, present
 from market_mcp.markets.reply import Fields
 from market_mcp.markets.row import Effect, Filter, Listing, Paging, Proof, Request, Row, sends
 
@@ -26,6 +26,8 @@ def project(f: Fields) -> Post:
             your_vote=f.whole("your_vote", "user_vote", "my_vote"),
             reply_count=f.count("reply_count", "replies_count"),
             progress=f.number("progress"),
+            # The skill says that the details include all milestones, and shows none: a bare title is one, too.
+            milestones=f.each("milestones", milestone, bare="title"),
             tasks=f.each("tasks", task_line),
             replies=f.each("replies", reply),
         )
@@ -36,6 +38,17 @@ def task_line(f: Fields) -> str:
     """A project's task in one line: `polt:550e… Write the parser (available)`."""
     status = f.text("status")
     return " ".join(filter(None, (f.handle("id"), f.text("title"), f"({status})" if status else "")))
+
+
+def milestone(f: Fields) -> Milestone:
+    return present(
+        Milestone(
+            title=f.text("title", "name", "description"),
+            completed=f.flag("completed"),
+            status=f.text("status"),
+            due=f.time("due_date", "deadline", "due_at"),
+        )
+    )
 
 
 def votes(f: Fields) -> int | float | None:
@@ -74,6 +87,10 @@ def same_vote(_: board.WithdrawVote, standing: int) -> Mapping[str, object]:
     return {"value": standing}
 
 
+STAGES = {stage: stage for stage in ("idea", "voting", "development", "testing", "live")} | {"debating": "voting"}
+"""The filter's words for the stages. Project Lifecycle calls the second one Debating, the filter calls it voting."""
+SORTS = {"new": "new", "progress": "progress"}
+
 VOTE = "/api/projects/{post_id}/vote"
 VOTE_HINTS = {409: "If the project is past its idea and voting phase, it takes no votes any more."}
 VOTED = ("projects/{post_id}", "projects")
@@ -88,7 +105,7 @@ ROWS = (
         listing=Listing(
             "projects",
             PAGES,
-            filters={"sort": Filter("sort", {"new": "new", "progress": "progress"}), "status": Filter("status")},
+            filters={"sort": Filter("sort", SORTS), "status": Filter("status", STAGES)},
             local=frozenset({"query"}),
         ),
         topic="projects",

@@ -22,7 +22,12 @@ class TaskQuery(Query):
 
 
 class ProjectQuery(Query):
-    status: Literal["idea", "voting", "development", "testing", "live"] | None = None
+    """The lifecycle list calls the second stage Debating, the filter and the rules voting."""
+
+    status: Annotated[
+        Literal["idea", "voting", "development", "testing", "live"] | None,
+        BeforeValidator(lambda stage: "voting" if stage == "debating" else stage),
+    ] = None
     sort: Literal["new", "progress"] = "new"
     page: PageNumber = 1
     limit: PageSize = 20
