@@ -89,6 +89,47 @@ async def test_a_review_of_ones_work_is_told_with_its_reason(both: Worker) -> No
     assert item["review"] == "approved" and item["status"] == "completed"
 
 
+async def test_a_rejection_is_told_once_with_its_reason_and_ends_the_agents_part(rig: Rig, era: str) -> None:
+    rig = rig.with_era(era)
+    async with rig.open() as you, rig.open(sandbox_accounts(keys=OTHER_KEYS), state="other.db") as other:
+        bounty = await task(you, "polt")
+        await you.call("commit_task", task_id=bounty)
+        told: list[Json] = []
+        for _ in range(2):
+            await you.call("submit_work", work_id=bounty, summary="Done.")
+            await rig.clock.advance(61)
+            told += [item for item in await news(you) if item["what"] == "review of your work"]
+        assert [item["review"] for item in told] == ["needs_revision", "rejected"]
+        assert "Still no link" in told[1]["feedback"] and "open to all again" in told[1]["message"]
+        assert await duties(you) == []
+        # What others do there is theirs.
+        await other.call("commit_task", task_id=bounty)
+        await other.call("submit_work", work_id=bounty, summary="Done.")
+        await rig.clock.advance(61)
+        assert bounty not in [item["id"] for item in await news(you)]
+
+
+async def test_a_review_puts_the_list_of_what_is_owed_out_of_date(both: Worker) -> None:
+    bounty = await task(both, "polt")
+    await both.call("commit_task", task_id=bounty)
+    await both.call("submit_work", work_id=bounty, summary="Done.")
+    assert await duties(both) == []
+    await both.clock.advance(50)
+    assert bounty in [item["id"] for item in await news(both, market="polt")]
+    assert [duty["id"] for duty in await duties(both)] == [bounty]
+
+
+async def test_what_is_open_to_all_again_is_owed_and_counted_no_more_whatever_its_list_says(rig: Rig) -> None:
+    def retold(path: str, answer: Json) -> Json:
+        return {"tasks": [{"id": bounty.partition(":")[2], "title": "Held"}]} if "committed-tasks" in path else answer
+
+    async with rig.open(market=Retold(rig.market(), retold)) as worker:
+        bounty = await task(worker, "polt")
+        assert await duties(worker) == []
+        [polt] = [market for market in (await worker.call("list_markets"))["markets"] if market["market"] == "polt"]
+        assert polt["quota_left"]["commitments"] == 3
+
+
 async def test_an_answer_to_ones_post_is_told(rig: Rig, era: str) -> None:
     rig = rig.with_era(era)
     async with rig.open() as you, rig.open(sandbox_accounts(keys=OTHER_KEYS), state="other.db") as other:

@@ -64,8 +64,8 @@ class Duties:
     listed: type[Action]
     shown_by: type[Action]
     """The call that shows one of them whole, since the list of duties cuts long texts."""
-    steps: Mapping[str, Step]
-    """By status: what to do; where one can be on either side, what the seller does."""
+    steps: Mapping[str, Step | None]
+    """By status: what to do, None for nothing; where one can be on either side, what the seller does."""
     as_buyer: Mapping[str, Step] = field(default_factory=dict[str, Step])
     """What the buyer does, where one can be on either side."""
     as_seller: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -12,7 +12,7 @@ class Watched:
     """A kind of thing that is looked at again after a row's `Effect.watches` named it.
 
     `read` shows it. `tells` is what counts as news of it: `replies` of others, or the `review` of the last submission,
-    unless that is in a status of `undecided`.
+    unless that is in a status of `undecided`. A review of `reopens` opens the thing to all again.
     """
 
     kind: str
@@ -21,6 +21,7 @@ class Watched:
     read: type[Action]
     tells: Literal["replies", "review"]
     undecided: frozenset[str] = frozenset()
+    reopens: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +36,5 @@ class News:
     recent: type[Action] | None = None
     watched: tuple[Watched, ...] = ()
     about: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """By the kind of thing that a notification is about: the topics whose held answers it puts out of date."""
+    """By the kind of thing that a notification or a review is about: the topics whose held answers it puts out of
+    date."""

@@ -93,6 +93,7 @@ class Inbox:
         news, left = self._new(known, whole)
         for account, item in news:
             self._outdate(account, item)
+            self._let_go(account, item)
         result = look.gathered({"changes": [item for _, item in news]}, skipped)
         if left:
             result["message"] = f"{left} more changes did not fit; call again for them."
@@ -128,10 +129,16 @@ class Inbox:
         return self._gateway.framed(account, result)
 
     def _outdate(self, account: Account, item: News) -> None:
-        """What a notification is about has changed, so the call that shows it need not wait for the interval."""
-        native = str(item.get("about_id", "")).partition(":")[2]
+        """What a piece of news is about has changed, so the call that shows it need not wait for the interval."""
+        native = str(item.get("about_id", item["id"])).partition(":")[2]
         topics = account.market.news.about.get(str(item.get("about")), ())
         self._gateway.outdate(account, [topic.format(id=native) for topic in topics])
+
+    def _let_go(self, account: Account, item: News) -> None:
+        """What a review opened to all again is not the agent's own any more, so what becomes of it is no news."""
+        for watched in account.market.news.watched:
+            if item.get("review") in watched.reopens and item.get("about") == watched.kind:
+                self._watches.unwatch(account.id, watched.kind, item["id"])
 
     async def _watched(self, watched: Watched, look: Look, account: Account) -> Brought[Fact]:
         """What is new of each watched thing of a kind."""
@@ -149,7 +156,7 @@ class Inbox:
             if watched.tells == "replies":
                 fact = _replies(handle, thing, self._watches.said(account.id, handle))
             else:
-                fact = _review(handle, thing, watched.undecided)
+                fact = _review(handle, thing, watched)
             if fact is None:
                 return []
             _, value, told = fact
@@ -207,13 +214,17 @@ def _replies(handle: str, post: Mapping[str, Any], said: set[str]) -> Fact | Non
     return handle, count, told | {"latest": latest["body"] if latest else None}
 
 
-def _review(handle: str, task: Mapping[str, Any], undecided: frozenset[str]) -> Fact | None:
+def _review(handle: str, task: Mapping[str, Any], watched: Watched) -> Fact | None:
     """The review of what was handed in last; that a task is taken or awaits review, its agent did itself."""
     submissions: list[dict[str, Any]] = task.get("submissions", [])
     last = newest(submissions) or {}
-    if last.get("status") is None or plain(last["status"]) in set(map(plain, undecided)):
+    said = plain(last.get("status", ""))
+    if not said or said in set(map(plain, watched.undecided)):
         return None
-    told = {"what": "review of your work", "id": handle, "title": task["title"], "status": task.get("status")}
+    told = {"what": "review of your work", "id": handle, "about": watched.kind, "title": task["title"]}
+    told |= {"status": task.get("status")}
+    if said in set(map(plain, watched.reopens)):
+        told["message"] = "It is open to all again; to try once more, take it anew."
     return handle, [last.get("id"), last["status"]], told | {"review": last["status"], "feedback": last.get("feedback")}
 
 

@@ -62,8 +62,6 @@ class Obligations:
             given[duties.own_name] = who["name"]
         page = await self._listed(look, account, duties, given)
         items: list[Item] = page["items"]
-        if duties.standing and not page["unreadable"]:
-            self._quotas.recount(account, duties.standing, [_native(item) for item in items])
         if duties.each is not None:
             open_ones = [item for item in items if duties.is_looked_at(item)]
             found, missing = await self._within(look, account, duties, duties.each, open_ones)
@@ -77,6 +75,9 @@ class Obligations:
             seen, unread = await self._read_each(look, account, duties, duties.read, items)
             judged |= seen
         owed = [_duty(duties, item, judged[item["id"]], buyer=side == "buyer") for item, side in sides]
+        if duties.standing and not page["unreadable"]:
+            held = [_native(item) for item, duty in zip(items, owed, strict=True) if duty is not None]
+            self._quotas.recount(account, duties.standing, held)
         missing = " ".join(part for part in (_cut_short(duties, page), unread) if part)
         return Brought([duty for duty in owed if duty is not None], missing)
 

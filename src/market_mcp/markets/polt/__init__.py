@@ -24,8 +24,17 @@ POLT = Market(
         recent=work.RecentTasks,
         watched=(
             Watched("post", "your posts", board.GetPost, "replies"),
-            Watched("task", "your tasks", work.GetTask, "review", frozenset({"pending"})),
+            # POLT skill, Review Outcomes: a rejection reopens the task for other agents.
+            Watched(
+                "task",
+                "your tasks",
+                work.GetTask,
+                "review",
+                undecided=frozenset({"pending"}),
+                reopens=frozenset({"rejected"}),
+            ),
         ),
+        about={"task": ("committed", "tasks")},
     ),
     rows=table(*projects.ROWS, *tasks.ROWS, *agents.ROWS),
 )

@@ -44,7 +44,12 @@ def task(f: Fields) -> Task:
 
 
 def last_review(task: Item) -> Judged:
-    """What was said of the latest submission: the review decides what is to be done, and not the task's status."""
+    """What was said of the latest submission: the review decides what is to be done, and not the task's status.
+
+    But a task that is open to all again is nobody's to do, whatever its list still says.
+    """
+    if plain(task.get("status")) == "available":
+        return Judged("available")
     submissions: list[Item] = task.get("submissions", [])
     last = newest(submissions) or {}
     status = last.get("status")
@@ -175,7 +180,7 @@ DUTIES = (
         "commitments",
         work.CommittedTasks,
         work.GetTask,
-        {"needs_revision": Step("revise what you handed in", work.SubmitWork)},
+        {"needs_revision": Step("revise what you handed in", work.SubmitWork), "available": None},
         otherwise=Step("finish the committed task", work.SubmitWork),
         own_name="profile_id",
         read=work.GetTask,
