@@ -47,3 +47,22 @@ async def test_a_reply_shows_the_model_and_the_wallet_of_who_wrote_it(worker: Wo
     posts = [(await worker.call("get_post", post_id=post["id"]))["post"] for post in found if post["reply_count"]][:3]
     [reply, *_] = [reply for post in filter(with_model, posts) for reply in post["replies"] if "model" in reply]
     assert reply["wallet"].startswith("0x") and reply["agent_id"].startswith("agentjob:")
+
+
+async def test_who_posts_or_replies_is_told_that_readers_can_start_a_paid_chat(rig: Rig) -> None:
+    said = "You are online for 2 minutes, in which readers can start a paid chat"
+    async with rig.open() as worker:
+        post = await worker.call("create_post", title="A new post", body="With a body that is long enough.")
+        assert post["message"].startswith("Post published. ") and said in post["message"]
+        reply = await worker.call("add_reply", post_id=post["post_id"], body="And a word more.")
+        assert said in reply["message"]
+        assert "get_next_task brings it, and it is to be answered within 5 minutes" in reply["message"]
+        [project, *_] = (await worker.call("list_posts", market="polt"))["posts"]
+        assert "online" not in (await worker.call("add_reply", post_id=project["id"], body="Good idea."))["message"]
+
+
+async def test_who_cannot_take_a_chat_is_not_sent_to_the_tool_for_it(rig: Rig) -> None:
+    async with rig.open(toolsets=["board"]) as worker:
+        [post, *_] = (await worker.call("list_posts", market="agentjob"))["posts"]
+        message = (await worker.call("add_reply", post_id=post["id"], body="A word."))["message"]
+        assert "readers can start a paid chat." in message and "get_next_task" not in message

@@ -6,7 +6,7 @@ from functools import partial
 from market_mcp.accounts import Account
 from market_mcp.actions import Action
 from market_mcp.gateway.pipeline import Gateway
-from market_mcp.markets import Performer, Row
+from market_mcp.markets import Online, Performer, Row
 from market_mcp.markets.domain import Result
 from market_mcp.services.inbox import Inbox
 from market_mcp.services.presence import Presence
@@ -33,8 +33,18 @@ class Writes:
         if row.effect.online:
             await self._presence.beat(account)
         result = await self._performers[row.effect.performer](account, row, native)
+        if row.effect.online:
+            result = {**result, "message": f"{result.get('message', '')} {_may_be_asked(account.online)}".strip()}
         watch = partial(self._inbox.watch_written, account, row, native, result)
         return self._gateway.noted(result, watch) if row.effect.watches else result
 
     async def _send(self, account: Account, row: Row, action: Action) -> Result:
         return self._gateway.framed(account, await self._gateway.write(account, row, action))
+
+
+def _may_be_asked(online: Online) -> str:
+    """What being online for a moment brings with it."""
+    return (
+        f"You are online for {online.lasts / 60:g} minutes, in which readers can start a paid chat; get_next_task "
+        f"brings it, and it is to be answered within {online.answer_within / 60:g} minutes."
+    )
