@@ -33,11 +33,30 @@ async def test_a_bid_names_the_version_of_the_task_that_it_was_made_for(desk: De
 
 async def test_only_pitch_tasks_take_bids(desk: Desk) -> None:
     race = await desk.task("Fastest parser")
-    assert race["executionMode"] == "Race"
+    assert (race["executionMode"], race["availableActions"]) == ("benchmark", ["submit_entry"])
+    assert race["entryDeadline"] == race["deadline"] is not None
     body = {"priceText": "1 ETH", "expectedTaskUpdatedAt": race["updatedAt"]}
-    assert "Race" in await desk.refused(409, "POST", f"/api/agent/tasks/{race['id']}/bids", body)
+    assert "benchmark" in await desk.refused(409, "POST", f"/api/agent/tasks/{race['id']}/bids", body)
     others = (await desk.ok("GET", "/api/tasks", who=""))["tasks"]
-    assert sorted({t["executionMode"] for t in others if t["id"] != race["id"]}) == ["Pitch"]
+    shown = {(t["executionMode"], *t["availableActions"], t["entryDeadline"]) for t in others if t["id"] != race["id"]}
+    assert shown == {("pitch", "bid", None)}
+
+
+async def test_a_contract_says_that_nothing_is_held_for_it_and_when_it_is_to_be_paid(desk: Desk) -> None:
+    task = await desk.posted()
+    bid = await _bid(desk, task)
+    (method,) = (await desk.ok("GET", "/api/agent/me/payout-methods"))["payoutMethods"]
+    terms = {"taskId": task["id"], "bidId": bid["id"], "payoutMethodId": method["id"]}
+    contract = (await desk.ok("POST", "/api/agent/contracts", terms, who="other"))["contract"]
+    assert (contract["fundingStatus"], contract["paymentDueAt"]) == ("not_escrowed", None)
+    await desk.submitted(contract)
+    at = f"/api/agent/contracts/{contract['id']}"
+    await desk.ok("POST", f"{at}/decision", {"action": "accept"}, who="other")
+    accepted = (await desk.ok("GET", at))["contract"]
+    assert accepted["paymentDueAt"] > accepted["updatedAt"]
+    assert [c["paymentDueAt"] for c in (await desk.ok("GET", "/api/agent/contracts"))["contracts"]] == [
+        accepted["paymentDueAt"]
+    ]
 
 
 async def test_the_bidder_changes_an_active_bid(desk: Desk) -> None:
@@ -108,7 +127,8 @@ async def test_an_answer_with_a_secret_is_not_kept_for_its_key(desk: Desk) -> No
 async def test_the_document_knows_none_of_this() -> None:
     async with opened("seed") as desk:
         race = await desk.task("Fastest parser")
-        assert "executionMode" not in race
+        assert not {"executionMode", "availableActions", "fundingStatus", "entryDeadline"} & set(race)
+        assert "fundingStatus" not in await desk.hired()
         key = "k1"
         at = f"/api/agent/tasks/{race['id']}/bids"
         await desk.ok("POST", at, {"priceText": "1 ETH"}, key=key)

@@ -105,7 +105,7 @@ async def test_a_market_of_another_package_stands_in_the_words_beside_ours(rig: 
     assert "a task on OpenTask or The Fourth;" in tools["place_bid"]["description"]
     assert meaning(tools, "place_bid", "price") == "Amount and currency: `450 USDC`."
     assert meaning(tools, "place_bid", "eta_days") == "OpenTask."
-    assert meaning(tools, "place_bid", "approach") == "Plan, assumptions, questions (OpenTask)."
+    assert meaning(tools, "place_bid", "approach") == "Plan, assumptions, questions, how you verify (OpenTask)."
     assert meaning(tools, "list_bids", "status") == "OpenTask."
     assert meaning(tools, "list_tasks", "query") == "Words in title or description."
     assert meaning(tools, "list_tasks", "min_pay") == "In `currency` (POLT and OpenTask)."

@@ -191,14 +191,55 @@ async def test_by_the_document_a_wallet_and_a_token_will_do(documented: Rig) -> 
     assert hired["contract"]["pay_to"] == {"token": "USDC", "wallet": "0x" + "1" * 40}
 
 
-async def test_a_task_whose_mode_takes_no_bids_says_so(today: Rig) -> None:
+async def test_a_task_whose_mode_takes_no_bids_says_what_it_takes(today: Rig) -> None:
+    async with opentask(today, "current") as worker:
+        tasks: list[Json] = (await worker.call("list_tasks", limit=50))["tasks"]
+        [race] = [task for task in tasks if task["title"] == RACE]
+        read = (await worker.call("get_task", task_id=race["id"]))["task"]
+        for shown in (race, read):
+            assert (shown["execution_mode"], shown["available_actions"]) == ("benchmark", ["submit_entry"])
+            assert "entries, no bids" in shown["takes"] and "place_bid" not in str(shown)
+            assert shown["execution_phase"] == "open"
+            assert (shown["entry_deadline"], shown["funding_status"]) == (shown["deadline"], "not_escrowed")
+        [pitch] = {task["execution_mode"] for task in tasks if "takes" not in task}
+        assert pitch == "pitch"
+
+
+async def test_a_bid_on_a_task_that_was_read_and_takes_none_is_not_sent(today: Rig) -> None:
     async with opentask(today, "current") as worker:
         tasks: list[Json] = (await worker.call("list_tasks", limit=50))["tasks"]
         [race] = [task for task in tasks if task["title"] == RACE]
         await worker.call("get_task", task_id=race["id"])
+        worker.wire.sent.clear()
         refusal = await worker.refused("place_bid", task_id=race["id"], price="90 USDC")
-    assert "execution mode Race" in refusal.text
-    assert refusal.content["effect"] == "none"
+    assert (refusal.content["error"], worker.wire.sent) == ("bad_call", [])
+    assert "benchmark" in refusal.text and "entries, no bids" in refusal.text
+
+
+@pytest.mark.parametrize("mode", ["Pitch", "pitch", None])
+async def test_a_task_of_the_mode_for_bids_or_of_none_takes_bids(today: Rig, mode: str | None) -> None:
+    def retold(path: str, answer: Json) -> Json:
+        return {"task": {**answer["task"], "executionMode": mode}} if "task" in answer else answer
+
+    async with opentask(today, "current", market=Retold(today.market(), retold)) as worker:
+        task = await open_task(worker)
+        assert "takes" not in (await worker.call("get_task", task_id=task["id"]))["task"]
+        assert (await bid_on(worker, task))["status"] == "active"
+
+
+async def test_a_contract_says_whether_its_pay_is_held_and_when_it_is_due(today: Rig) -> None:
+    async with opentask(today, "current", "other") as buyer, opentask(today, "current") as seller:
+        task = await posted(buyer)
+        bid = (await bid_on(seller, task))["id"]
+        method = (await seller.call("list_payout_methods"))["payout_methods"][0]["id"]
+        hired = await buyer.call("hire_bidder", task_id=task["id"], bid_id=bid, payout_method_id=method)
+        contract = hired["contract"]
+        assert contract["funding_status"] == "not_escrowed" and "payment_due_at" not in contract
+        await seller.call("submit_work", work_id=contract["id"], summary="Done.", deliverable_url="https://x.example/1")
+        await buyer.call("decide_submission", contract_id=contract["id"], decision="accept")
+        shown = [(await seller.call("get_contract", contract_id=contract["id"]))["contract"]]
+        shown += (await seller.call("list_contracts"))["contracts"]
+        assert len({one["payment_due_at"] for one in shown}) == 1
 
 
 async def test_the_document_version_against_todays_platform_fails_in_words(today: Rig) -> None:

@@ -66,3 +66,8 @@ async def test_who_cannot_take_a_chat_is_not_sent_to_the_tool_for_it(rig: Rig) -
         [post, *_] = (await worker.call("list_posts", market="agentjob"))["posts"]
         message = (await worker.call("add_reply", post_id=post["id"], body="A word."))["message"]
         assert "readers can start a paid chat." in message and "get_next_task" not in message
+
+
+async def test_a_task_says_whether_its_owner_is_a_human_or_an_agent(worker: Worker) -> None:
+    tasks = (await worker.call("list_tasks", market="opentask", limit=50))["tasks"]
+    assert {task["owner_kind"] for task in tasks} == {"human", "agent"}

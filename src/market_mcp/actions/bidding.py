@@ -13,8 +13,8 @@ Reason = Annotated[str | None, Field(max_length=2000)]
 
 
 class PlaceBid(Action):
-    """Offer to do a task on {markets}; read it with get_task first. If hired, a contract binds you to price and time.
-    One active bid a task."""
+    """Offer to do a task on {markets}; read it with get_task first, which says in `takes` if it takes no bids. If
+    hired, a contract binds you to price and time. One active bid a task."""
 
     label = "Place a bid"
     tier = "bind"
@@ -29,7 +29,9 @@ class PlaceBid(Action):
     task_id: Handle
     price: Price
     eta_days: EtaDays = None
-    approach: Annotated[str | None, Field(max_length=10_000, description="Plan, assumptions, questions.")] = None
+    approach: Annotated[
+        str | None, Field(max_length=10_000, description="Plan, assumptions, questions, how you verify.")
+    ] = None
 
 
 class ListBids(ListAction):

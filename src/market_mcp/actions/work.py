@@ -78,7 +78,9 @@ class SubmitWork(Action):
     }
 
     work_id: Handle
-    summary: Annotated[str, Field(min_length=1, max_length=20_000, description="What was done, how to verify it.")]
+    summary: Annotated[
+        str, Field(min_length=1, max_length=20_000, description="What changed, how to verify it, known limits.")
+    ]
     deliverable_url: Annotated[str | None, Field(max_length=2000, pattern=r"^https?://\S+$")] = None
 
 

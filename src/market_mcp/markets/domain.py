@@ -95,9 +95,17 @@ class Task(TypedDict, total=False):
     skills: list[str] | None
     criteria: list[str] | None
     owner: str | None
+    owner_kind: str | None
     taken_by: str | None
     project_id: str | None
     bid_count: int | None
+    execution_mode: str | None
+    execution_phase: str | None
+    takes: str | None
+    """What it takes in place of bids, where it takes none."""
+    entry_deadline: str | None
+    available_actions: list[str] | None
+    funding_status: str | None
     created_at: str | None
     updated_at: str | None
     submissions: list[Submission] | None
@@ -173,6 +181,9 @@ class Contract(TypedDict, total=False):
     criteria: list[str] | None
     approach: str | None
     pay_to: dict[str, str] | None
+    funding_status: str | None
+    payment_due_at: str | None
+    available_actions: list[str] | None
     reason: str | None
     created_at: str | None
     updated_at: str | None

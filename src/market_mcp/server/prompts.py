@@ -63,7 +63,7 @@ ROLES = (
             "payments or for anything but the work.",
             "Take a task with `commit_task` where its market lets you: it is then locked to you. If you see that you "
             "cannot do it, give it back with `abandon_task` before its deadline.",
-            "Offer to do a task with `place_bid` where its market takes bids: a price, the days you need, and a plan "
+            "Offer to do a task with `place_bid` where it takes bids: a price, the days you need, and a plan "
             "that names your assumptions. One active bid a task; `list_bids` shows what became of yours.",
             "A buyer may propose other terms: `list_counter_offers` shows them, `respond_to_counter_offer` answers. "
             "Accept only what you can keep.",

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from market_mcp.actions import bidding, hiring, work
+from market_mcp.errors import BadCall
 from market_mcp.markets.domain import Bid, CounterOffer, Result, pay, present
-from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK
+from market_mcp.markets.opentask.tasks import CURSOR, PUBLIC_TASK, instead_of_bids
 from market_mcp.markets.reply import Fields
 from market_mcp.markets.row import Filter, Listing, Proof, Request, Row, sends
 
@@ -94,13 +95,23 @@ TERMS = sends(priceText="price", etaDays="eta_days", approach="approach", messag
 
 
 def dated_terms(a: bidding.PlaceBid, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Today's platform takes a bid only on the task as the bidder saw it."""
-    return present({**TERMS(a, seen), "expectedTaskUpdatedAt": seen["as_given"]})
+    """Today's platform takes a bid only on the task as the bidder saw it, and only where the task takes any.
+
+    Raises BadCall.
+    """
+    if "takes" in seen:
+        raise BadCall(f"This task of mode {seen['execution_mode']} takes {seen['takes']}.")
+    return present({**TERMS(a, seen), "expectedTaskUpdatedAt": seen.get("as_given")})
 
 
-def last_change(f: Fields) -> Result:
-    """When a task was changed last, in the platform's own form, in which it has to be quoted."""
-    return {"as_given": f.unwrap("task").first("updatedAt")}
+def bid_on(f: Fields) -> Result:
+    """What a bid depends on: what the task takes in place of bids, and when it was changed last.
+
+    The time is in the platform's own form, in which it has to be quoted.
+    """
+    f = f.unwrap("task")
+    mode = f.text("executionMode")
+    return present({"execution_mode": mode, "takes": instead_of_bids(mode), "as_given": f.first("updatedAt")})
 
 
 BID_HINTS = {
@@ -136,7 +147,7 @@ ROWS = (
             before=Row(
                 work.GetTask,
                 "GET /api/agent/tasks/{task_id}",
-                last_change,
+                bid_on,
                 PUBLIC_TASK,
                 scope="tasks:read",
                 topic="tasks/{task_id}",

@@ -1,7 +1,7 @@
 """Tasks as work to bid on, as threads to discuss, and as their owner sees them."""
 
 from market_mcp.actions import board, hiring, work
-from market_mcp.markets.domain import Pay, Post, Reply, Result, Task, pay, present
+from market_mcp.markets.domain import Pay, Post, Reply, Result, Task, pay, plain, present
 from market_mcp.markets.reply import MAX_BODY, Fields
 from market_mcp.markets.row import Filter, Limits, Listing, Paging, Proof, Request, Row, sends
 
@@ -12,6 +12,11 @@ MOST_COMMENTS = 100
 PUBLIC_TASK = "3) View/update a task"
 
 
+TAKES_BIDS = "pitch"
+"""The platform's documents today: of the modes pitch, bounty and benchmark, only Pitch takes bids."""
+ENTRIES = "versioned entries, no bids; no tool here makes one, so tell the user if it is worth entering"
+
+
 def budget(f: Fields) -> Pay | None:
     """SKILL.md: prefer budgetAmount and budgetCurrency, fall back to budgetText."""
     currency = f.text("budgetCurrency")
@@ -20,9 +25,16 @@ def budget(f: Fields) -> Pay | None:
     return pay(f.text("budgetText"), f.first("budgetAmount"), currency)
 
 
+def instead_of_bids(mode: str | None) -> str | None:
+    """What a task of this mode takes in place of bids; None where it takes bids, as those do that name no mode."""
+    return None if mode is None or plain(mode) == TAKES_BIDS else ENTRIES
+
+
 def task(f: Fields) -> Task:
     f = f.unwrap("task")
     bids = f.object("bidSummary", "bids")
+    owner = f.object("owner")
+    mode = f.text("executionMode")
     return present(
         Task(
             id=f.required_handle("id"),
@@ -34,6 +46,13 @@ def task(f: Fields) -> Task:
             skills=f.tags("skillsTags"),
             criteria=f.texts("acceptanceCriteria"),
             owner=f.person("owner"),
+            owner_kind=owner.text("kind") if owner else None,
+            execution_mode=mode,
+            execution_phase=f.text("executionPhase"),
+            takes=instead_of_bids(mode),
+            entry_deadline=f.time("entryDeadline"),
+            available_actions=f.texts("availableActions"),
+            funding_status=f.text("fundingStatus"),
             bid_count=f.count("bidCount", "bidsCount") if bids is None else bids.count("total", "count"),
             created_at=f.time("createdAt"),
             updated_at=f.time("updatedAt"),
@@ -42,7 +61,7 @@ def task(f: Fields) -> Task:
 
 
 def listed_task(f: Fields) -> Task:
-    """An entry of the public list, which names no status: what stands there is open for bids."""
+    """An entry of the public list, which names no status: what stands there is open."""
     found = task(f)
     found.setdefault("status", "open")
     return found

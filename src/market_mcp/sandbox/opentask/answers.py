@@ -19,6 +19,13 @@ _CONTRACT: dict[str, Schema] = {
     "title": TEXT, "priceText": TEXT, "etaDays": null_or(COUNT), "deadline": null_or(TIME), "buyer": ref("Person"),
     "seller": ref("Person"), "rejectionReason": null_or(TEXT), "createdAt": TIME, "updatedAt": TIME,
 }  # fmt: skip
+_TASK_TODAY: dict[str, Schema] = {
+    "executionMode": one_of("pitch", "bounty", "benchmark"), "executionPhase": TEXT, "availableActions": many(TEXT),
+    "fundingStatus": TEXT, "entryDeadline": null_or(TIME),
+}  # fmt: skip
+_CONTRACT_TODAY: dict[str, Schema] = {
+    "availableActions": many(TEXT), "fundingStatus": TEXT, "paymentDueAt": null_or(TIME),
+}  # fmt: skip
 _OFFER: dict[str, Schema] = {
     "id": TEXT, "priceText": TEXT, "etaDays": null_or(COUNT), "approach": null_or(TEXT),
     "rejectionReason": null_or(TEXT), "createdAt": TIME, "updatedAt": TIME,
@@ -28,8 +35,9 @@ _RATING: dict[str, Schema] = {"averageRating": null_or(NUMBER), "reviewCount": C
 
 
 def records(current: bool) -> Mapping[str, Schema]:
-    """The records of OpenTask; on the current platform a task has a mode of execution."""
-    card = {**_CARD, **({"executionMode": TEXT} if current else {})}
+    """The records of OpenTask; on the current platform tasks and contracts say more."""
+    card = {**_CARD, **(_TASK_TODAY if current else {})}
+    contract = {**_CONTRACT, **(_CONTRACT_TODAY if current else {})}
     task: dict[str, Schema] = {
         **card, "description": TEXT, "acceptanceCriteria": many(TEXT), "visibility": _VISIBILITY,
         "status": _TASK_STATUS, "updatedAt": TIME,
@@ -66,9 +74,9 @@ def records(current: bool) -> Mapping[str, Schema]:
             **_OFFER, "bidId": TEXT, "message": null_or(TEXT),
             "status": one_of("pending", "accepted", "rejected", "withdrawn"),
         }),
-        "ContractCard": record(_CONTRACT),
+        "ContractCard": record(contract),
         "Contract": record({
-            **_CONTRACT, "payoutMethodId": null_or(TEXT), "preferredToken": TEXT, "paymentWallet": TEXT,
+            **contract, "payoutMethodId": null_or(TEXT), "preferredToken": TEXT, "paymentWallet": TEXT,
             "paymentNetwork": null_or(TEXT), "paymentMemo": null_or(TEXT),
             "terms": record({
                 "title": TEXT, "description": TEXT, "acceptanceCriteria": many(TEXT), "skillsTags": many(TEXT),

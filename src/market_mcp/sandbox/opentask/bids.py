@@ -128,7 +128,7 @@ def create_current(call: Call) -> Reply:
     m, sent = Moment.of(call), call.sent(NewBidCurrent)
     task = visible_task(m, call.path["taskId"], call.agent)
     expected = seconds(sent.expectedTaskUpdatedAt, "expectedTaskUpdatedAt")
-    if task["execution_mode"] != "Pitch":
+    if task["execution_mode"] != "pitch":
         raise Refusal(409, f"Tasks of execution mode {task['execution_mode']} take no bids")
     if iso(expected) != iso(task["updated_at"]):
         raise Refusal(409, "Task has changed since expectedTaskUpdatedAt")

@@ -133,10 +133,11 @@ def _title(contract: sqlite3.Row) -> str:
 
 
 def create(call: Call) -> Reply:
+    """The document's platform pays as the hirer says."""
     sent = call.sent(Hire)
     if sent.payoutMethodId is None and (sent.paymentWallet is None or sent.preferredToken is None):
         raise Refusal(400, "payoutMethodId is required, or paymentWallet with preferredToken")
-    return _hire(call, sent)
+    return _hire(call, sent, current=False)
 
 
 def create_current(call: Call) -> Reply:
@@ -146,10 +147,10 @@ def create_current(call: Call) -> Reply:
         raise Refusal(400, "paymentWallet and preferredToken are not accepted; use payoutMethodId")
     if sent.payoutMethodId is None:
         raise Refusal(400, "payoutMethodId is required")
-    return _hire(call, sent)
+    return _hire(call, sent, current=True)
 
 
-def _hire(call: Call, sent: Hire) -> Reply:
+def _hire(call: Call, sent: Hire, current: bool) -> Reply:
     m = Moment.of(call)
     task = visible_task(m, sent.taskId, call.agent)
     only(call.agent, task["owner"], "Only the task owner can hire")
@@ -164,10 +165,10 @@ def _hire(call: Call, sent: Hire) -> Reply:
         if method is None:
             raise Refusal(400, "payoutMethodId is not an active payout method of the bidder")
         payment = Payment.to(method)
-    return Reply({"contract": shapes.contract(m, hire(m, task, bid, payment))}, 201)
+    return Reply({"contract": shapes.contract(m, hire(m, task, bid, payment), current)}, 201)
 
 
-def list_own(call: Call) -> Reply:
+def list_own(call: Call, current: bool) -> Reply:
     m, asked = Moment.of(call), call.asked(ContractSearch)
     rows, more = m.page(
         """SELECT * FROM opentask_contracts
@@ -176,12 +177,12 @@ def list_own(call: Call) -> Reply:
         {"me": call.agent, "role": asked.role},
         asked,
     )
-    return Reply({"contracts": [shapes.contract_card(m, row) for row in rows], **more})
+    return Reply({"contracts": [shapes.contract_card(m, row, current) for row in rows], **more})
 
 
-def show(call: Call) -> Reply:
+def show(call: Call, current: bool) -> Reply:
     m = Moment.of(call)
-    return Reply({"contract": shapes.contract(m, _own(m, call))})
+    return Reply({"contract": shapes.contract(m, _own(m, call), current)})
 
 
 def list_submissions(call: Call) -> Reply:
@@ -195,15 +196,15 @@ def list_submissions(call: Call) -> Reply:
     return Reply({"submissions": [shapes.submission(row) for row in rows], **more})
 
 
-def create_submission(call: Call) -> Reply:
+def create_submission(call: Call, current: bool) -> Reply:
     m, sent = Moment.of(call), call.sent(NewSubmission)
     contract = _own(m, call)
     only(call.agent, contract["seller"], "Only the seller can submit a deliverable")
     submission = shapes.submission(submit(m, contract, sent.deliverableUrl, sent.notes))
-    return Reply({"submission": submission, "contract": shapes.contract(m, _own(m, call))}, 201)
+    return Reply({"submission": submission, "contract": shapes.contract(m, _own(m, call), current)}, 201)
 
 
-def create_decision(call: Call) -> Reply:
+def create_decision(call: Call, current: bool) -> Reply:
     m, sent = Moment.of(call), call.sent(Decision)
     contract = _own(m, call)
     only(call.agent, contract["buyer"], "Only the buyer can decide on a submission")
@@ -211,7 +212,7 @@ def create_decision(call: Call) -> Reply:
     if sent.action == "reject" and not reason:
         raise Refusal(400, "reason is required to reject a submission")
     decided = decide(m, contract, reason if sent.action == "reject" else None)
-    return Reply({"contract": shapes.contract(m, decided)})
+    return Reply({"contract": shapes.contract(m, decided, current)})
 
 
 def list_reviews(call: Call) -> Reply:
@@ -236,17 +237,19 @@ def _own(m: Moment, call: Call) -> sqlite3.Row:
 
 
 def endpoints(current: bool) -> Sequence[Endpoint]:
-    """The calls about contracts; the two versions differ in how the payment is named."""
+    """The calls about contracts; the two versions differ in how payment is named, and in what is shown."""
     key, at = partial(Endpoint, auth="key"), "/api/agent/contracts"
+    shown = [partial(handle, current=current) for handle in (list_own, show, create_submission, create_decision)]
+    listed_own, one_shown, submitted, decided = shown
     one = f"{at}/{{contractId}}"
     return (
         key(
             "POST", at, create_current if current else create, "Hire a bidder",
             scope="contracts:write", body=Hire, statuses=(201, 403, 404, 409),
         ),
-        key("GET", at, list_own, "Own contracts, newest first", scope="contracts:read", query=ContractSearch),
+        key("GET", at, listed_own, "Own contracts, newest first", scope="contracts:read", query=ContractSearch),
         key(
-            "GET", one, show, "A contract, for its buyer and seller", scope="contracts:read",
+            "GET", one, one_shown, "A contract, for its buyer and seller", scope="contracts:read",
             statuses=(200, 403, 404),
         ),
         key(
@@ -254,11 +257,11 @@ def endpoints(current: bool) -> Sequence[Endpoint]:
             scope="submissions:read", query=Page, statuses=(200, 403, 404),
         ),
         key(
-            "POST", f"{one}/submissions", create_submission, "Deliver as the seller",
+            "POST", f"{one}/submissions", submitted, "Deliver as the seller",
             scope="submissions:write", body=NewSubmission, statuses=(201, 403, 404, 409),
         ),
         key(
-            "POST", f"{one}/decision", create_decision, "Accept or reject as the buyer",
+            "POST", f"{one}/decision", decided, "Accept or reject as the buyer",
             scope="decision:write", body=Decision, statuses=(200, 403, 404, 409),
         ),
         key(

@@ -14,7 +14,7 @@ Scope = Literal[
     "comments:read", "comments:write", "messages:read", "messages:write",
     "notifications:read", "notifications:write",
 ]  # fmt: skip
-ExecutionMode = Literal["Pitch", "Race"]
+ExecutionMode = Literal["pitch", "bounty", "benchmark"]
 
 # One printable character at least: what is required may not be blank.
 Line = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
@@ -135,7 +135,7 @@ class NewTask(TaskTerms):
 
 
 class NewTaskCurrent(NewTask):
-    executionMode: ExecutionMode = "Pitch"
+    executionMode: ExecutionMode = "pitch"
 
 
 class TaskPatch(TaskTerms):

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS opentask_tasks (
     deadline REAL,
     visibility TEXT NOT NULL DEFAULT 'public',
     status TEXT NOT NULL DEFAULT 'open',
-    execution_mode TEXT NOT NULL DEFAULT 'Pitch',
+    execution_mode TEXT NOT NULL DEFAULT 'pitch',
     haggles INTEGER NOT NULL DEFAULT 0,
     updated_at REAL NOT NULL
 );

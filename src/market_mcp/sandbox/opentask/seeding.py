@@ -253,7 +253,7 @@ def _post(m: Moment, posting: Posting, people: dict[str, str], now: float) -> sq
         budgetCurrency=currency,
         deadline=None if posting.days is None else iso(now + posting.days * DAY),
     )
-    mode = "Race" if posting.title == RACE else "Pitch"
+    mode = "benchmark" if posting.title == RACE else "pitch"
     task = tasks.post(m, people[posting.owner], sent, mode)
     if isinstance(posting.pay, str):
         # An older task: its text was never read as an amount.

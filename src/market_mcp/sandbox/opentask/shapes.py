@@ -68,7 +68,7 @@ def payout_method(row: sqlite3.Row) -> Json:
 
 
 def task_card(m: Moment, row: sqlite3.Row, current: bool) -> Json:
-    """A task in a list; the mode of execution is of the platform's current version."""
+    """A task in a list."""
     # RETURNING gives a whole number of a REAL column as an int.
     amount = None if row["budget_amount"] is None else float(row["budget_amount"])
     card: Json = {
@@ -84,9 +84,22 @@ def task_card(m: Moment, row: sqlite3.Row, current: bool) -> Json:
     }
     if row["budget_custom"] is not None:
         card["budgetCurrencyCustom"] = row["budget_custom"]
-    if current:
-        card["executionMode"] = row["execution_mode"]
-    return card
+    return {**card, **_task_today(row)} if current else card
+
+
+def _task_today(row: sqlite3.Row) -> Json:
+    """What the current platform says besides: how a task is won, what may be done now, and that nobody holds its pay.
+
+    Entries are taken until the deadline.
+    """
+    pitch = row["execution_mode"] == "pitch"
+    return {
+        "executionMode": row["execution_mode"],
+        "executionPhase": row["status"],
+        "availableActions": ["bid" if pitch else "submit_entry"] if row["status"] == "open" else [],
+        "fundingStatus": "not_escrowed",
+        "entryDeadline": None if pitch else iso_or_none(row["deadline"]),
+    }
 
 
 def task(m: Moment, row: sqlite3.Row, current: bool) -> Json:
@@ -144,10 +157,10 @@ def counter_offer(row: sqlite3.Row) -> Json:
     }
 
 
-def contract_card(m: Moment, row: sqlite3.Row) -> Json:
+def contract_card(m: Moment, row: sqlite3.Row, current: bool) -> Json:
     """A contract in a list, without the text of its terms."""
     terms: Json = json.loads(row["terms"])
-    return {
+    card: Json = {
         "id": row["id"],
         "taskId": row["task"],
         "bidId": row["bid"],
@@ -162,12 +175,28 @@ def contract_card(m: Moment, row: sqlite3.Row) -> Json:
         "createdAt": iso(row["created_at"]),
         "updatedAt": iso(row["updated_at"]),
     }
+    return {**card, **_contract_today(row)} if current else card
 
 
-def contract(m: Moment, row: sqlite3.Row) -> Json:
+PAID_WITHIN = 7 * 86400.0
+"""Seconds after acceptance within which a contract of the current platform is to be paid."""
+
+
+def _contract_today(row: sqlite3.Row) -> Json:
+    """What the current platform says besides: what may be done now, by whomever, and when payment is due."""
+    accepted = row["status"] == "accepted"
+    deliverable, decidable = row["status"] in ("in_progress", "rejected"), row["status"] == "submitted"
+    return {
+        "availableActions": ["submit"] * deliverable + ["decide"] * decidable + ["review"] * accepted,
+        "fundingStatus": "not_escrowed",
+        "paymentDueAt": iso(row["updated_at"] + PAID_WITHIN) if accepted else None,
+    }
+
+
+def contract(m: Moment, row: sqlite3.Row, current: bool) -> Json:
     """A contract as its two parties see it: the terms and payment instructions as they were at hiring."""
     return {
-        **contract_card(m, row),
+        **contract_card(m, row, current),
         "terms": json.loads(row["terms"]),
         "payoutMethodId": row["payout_method"],
         "preferredToken": row["preferred_token"],

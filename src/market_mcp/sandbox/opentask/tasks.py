@@ -18,7 +18,7 @@ ROBOTS_PER_TASK = 2
 """How many robot sellers look at a task that somebody posts for everybody."""
 
 
-def post(m: Moment, owner: str, sent: NewTask, mode: str = "Pitch") -> sqlite3.Row:
+def post(m: Moment, owner: str, sent: NewTask, mode: str = "pitch") -> sqlite3.Row:
     """A new open task."""
     pay = budget(sent)
     task = m.insert(
@@ -48,7 +48,7 @@ def _deadline(sent: TaskTerms) -> float | None:
 def _announce(m: Moment, task: sqlite3.Row) -> None:
     """Robot sellers look at what others than robots post, two at a task, in turn."""
     owner = m.existing("SELECT robot FROM opentask_profiles WHERE id = ?", task["owner"])
-    if owner["robot"] is not None or task["execution_mode"] != "Pitch":
+    if owner["robot"] is not None or task["execution_mode"] != "pitch":
         return
     sellers = m.all("SELECT id FROM opentask_profiles WHERE robot = 'seller' ORDER BY seq")
     for n in range(min(ROBOTS_PER_TASK, len(sellers))):
