@@ -227,6 +227,33 @@ async def test_a_task_of_the_mode_for_bids_or_of_none_takes_bids(today: Rig, mod
         assert (await bid_on(worker, task))["status"] == "active"
 
 
+LIST, COUNT = "GET /api/agent/notifications", "GET /api/agent/notifications/unread-count"
+
+
+async def test_today_every_sweep_lists_the_unread_notifications_and_counts_none(today: Rig) -> None:
+    async with opentask(today, "current", "other") as buyer, opentask(today, "current") as seller:
+        await bid_on(seller, await posted(buyer))
+        buyer.wire.sent.clear()
+        [told] = (await buyer.call("check_inbox"))["changes"]
+        assert told["what"] == "bid_created" and buyer.wire.to("opentask") == [LIST]
+        assert buyer.wire.sent[0].query["unreadOnly"] == "1"
+        await today.clock.advance(61)
+        assert (await buyer.call("check_inbox"))["changes"] == []
+        assert buyer.wire.to("opentask") == [LIST, LIST]
+
+
+async def test_by_the_document_the_count_comes_first_and_the_list_only_when_it_is_not_zero(documented: Rig) -> None:
+    async with opentask(documented, "seed", "other") as buyer, opentask(documented, "seed") as seller:
+        assert (await buyer.call("check_inbox"))["changes"] == []
+        assert buyer.wire.to("opentask") == [COUNT]
+        task = await posted(buyer)
+        await seller.call("place_bid", task_id=task["id"], price="90 USDC")
+        await documented.clock.advance(61)
+        buyer.wire.sent.clear()
+        assert [told["what"] for told in (await buyer.call("check_inbox"))["changes"]] == ["bid_created"]
+        assert buyer.wire.to("opentask") == [COUNT, LIST]
+
+
 async def test_a_contract_says_whether_its_pay_is_held_and_when_it_is_due(today: Rig) -> None:
     async with opentask(today, "current", "other") as buyer, opentask(today, "current") as seller:
         task = await posted(buyer)

@@ -39,7 +39,7 @@ class ListMarkets(Action):
 
 
 class CountUnread(Action):
-    """How many notifications are unread. Not a tool of its own: check_inbox asks it first."""
+    """How many notifications are unread. Not a tool of its own: check_inbox asks it first where a market wants that."""
 
     offered = False
     label = "Unread notifications"

@@ -28,7 +28,8 @@ class Watched:
 class News:
     """Where a market tells what is new.
 
-    `notifications` is a list, and `unread` the call that counts it and is asked first. `recent` lists the newest tasks.
+    `notifications` is a list. `unread` is the call that counts it, asked first where the contract has a row of it.
+    `recent` lists the newest tasks.
     """
 
     unread: type[Action] | None = None

@@ -146,6 +146,11 @@ def in_words(value: object, labels: Sequence[str] = LABELS) -> str:
     return label or as_json(fields)
 
 
+def _as_object(value: Value, bare: str) -> Value:
+    """A value that is no object, as one which holds it under this name."""
+    return cast("Value", value) if isinstance(value, Mapping) else {bare: value}
+
+
 def _check_depth(value: object) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -294,8 +299,8 @@ class Fields:
         `bare` is the field for which an item stands that is no object; without it there may be none.
         """
         items = self._list(name)
-        things = [{bare: item} if bare and not isinstance(item, Mapping) else item for item in items]
-        return [read(self._inside(item, f"{name}[{place}]")) for place, item in enumerate(things)]
+        things = (_as_object(item, bare) if bare else item for item in items)
+        return [read(self._inside(thing, f"{name}[{place}]")) for place, thing in enumerate(things)]
 
     def required_each(self, name: str, read: "Callable[[Fields], T]") -> list[T]:
         """As `each`, of a list that must be there: under its name, or under the usual wrappers for it."""

@@ -231,8 +231,12 @@ def _review(handle: str, task: Mapping[str, Any], watched: Watched) -> Fact | No
 async def _notifications(
     counted: type[Action] | None, listed: type[Action], look: Look, account: Account
 ) -> Brought[Fact]:
-    """The count first, where there is one, and the list unless it is zero: one that cannot be told proves nothing."""
-    if counted is not None and (await look.read(account, _of(counted, account))).get("count") == 0:
+    """The count first, where the contract has one, and the list unless it is zero.
+
+    A count that cannot be told proves nothing.
+    """
+    count = _of(counted, account) if counted is not None and account.rows(counted) else None
+    if count is not None and (await look.read(account, count)).get("count") == 0:
         return Brought([])
     page = await look.read(account, listed())
     found: list[dict[str, Any]] = page["items"]

@@ -58,7 +58,7 @@ OPENTASK = Market(
         ),
     ),
     news=News(
-        # SKILL.md, Polling strategy: the count first, the list only when it is not zero.
+        # SKILL.md, Polling strategy: the count first, the list only when it is not zero. Today there is no row of it.
         unread=CountUnread,
         notifications=ListNotifications,
         about={

@@ -38,6 +38,8 @@ ROWS = (
         "GET /api/agent/notifications/unread-count",
         unread,
         "Notifications",
+        # Today's documents: the count is a badge and proves nothing, so only the list is asked.
+        variant="seed",
         scope="notifications:read",
         topic="unread",
     ),
