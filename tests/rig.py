@@ -27,7 +27,7 @@ from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Dropped
 from market_mcp.sandbox.world import KEYS, World
 from market_mcp.server.app import build_server
-from market_mcp.server.tools import chosen_actions
+from market_mcp.server.tools import offered_actions
 from market_mcp.services.dispatcher import Dispatcher, open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
@@ -233,7 +233,7 @@ async def dispatcher_at(
             state,
             clock,
             CredentialStore(store or Path("/nowhere/credentials.json")),
-            offered=chosen_actions(toolsets, read_only, known),
+            offered=offered_actions(toolsets, read_only, known),
             interval=60.0,
             budget=budget,
             passwords=passwords or {},

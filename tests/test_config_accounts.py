@@ -110,6 +110,14 @@ def test_a_key_of_the_credential_store_is_named_by_the_file(user: User) -> None:
     assert (found.key, found.scopes) == (KEPT, {"bids:read", "bids:write"})
 
 
+def test_a_key_that_was_made_here_has_its_scopes_wherever_it_was_put(user: User) -> None:
+    assert user.exports(OPENTASK_TOKEN=KEPT).accounts(STORED)["opentask"].scopes == {"bids:read", "bids:write"}
+    elsewhere = user.exports(OPENTASK_BASE_URL="https://other.example").accounts(STORED)["opentask"]
+    assert elsewhere.scopes is None
+    narrower = user.writes('[market.opentask]\nscopes = ["bids:read"]').accounts(STORED)["opentask"]
+    assert narrower.scopes == {"bids:read"}
+
+
 def test_a_key_of_the_credential_store_goes_only_where_it_came_from(user: User) -> None:
     user.writes('[market.opentask]\ncredential = "mine"\nbase_url = "https://evil.example"')
     with pytest.raises(ConfigError, match="another address") as caught:

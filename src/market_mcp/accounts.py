@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, TypeVar, get_args
 
 from market_mcp.actions import Action
+from market_mcp.actions.account import SCOPE, CreateToken
 from market_mcp.errors import BadCall
 from market_mcp.markets import Market, Online, Row, Variants, find
 
@@ -24,9 +25,9 @@ class Account:
     """One configured marketplace: a kind, the address it answers at, and the key to act with (None: public reads).
 
     `name` is the first half of every handle. `variants` chooses, by tool, a row other than the documented one. `scopes`
-    are what the key allows, None where that is not known; `denied` is what it turned out not to allow. `key_from` says
-    where the key was found, if that is not the platform's variable; `key_refused` that the market did not take it when
-    it saw it last.
+    are what the key allows, None where that is not known; `missing` is what the market said it does not allow, `denied`
+    what it seems not to allow, since a read failed with it. `key_from` says where the key was found, if that is not the
+    platform's variable; `key_refused` that the market did not take it when it saw it last.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Account:
     contract: Contract = "seed"
     variants: Variants = field(default_factory=dict[str, str])
     scopes: frozenset[str] | None = None
+    missing: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
     key_from: str = ""
     key_refused: bool = False
@@ -90,7 +92,23 @@ class Account:
 
     def allows(self, scope: str | None) -> bool:
         """Whether the key may do what takes this scope, as far as that is known."""
-        return scope is None or (scope not in self.denied and (self.scopes is None or scope in self.scopes))
+        return scope not in self.denied and not self.lacks(scope)
+
+    def lacks(self, scope: str | None) -> bool:
+        """Whether the key is known not to have this scope."""
+        return scope is not None and (scope in self.missing or (self.scopes is not None and scope not in self.scopes))
+
+    def lacking_for(self, action: type[Action]) -> str | None:
+        """The scope for want of which the key can make no call of this kind; None where it may be able to."""
+        wanted = [row.scope for row in self.rows(action)]
+        return wanted[0] if wanted and all(map(self.lacks, wanted)) else None
+
+    def remedy(self) -> str:
+        """What to do about a scope that the key lacks."""
+        making = self.market.row(CreateToken, [self.contract])
+        if making is None or self.lacks(making.scope):
+            return "Ask the user for a token with it."
+        return f"Ask the user for a token with it; {CreateToken.tool_name()} makes one, which the user then configures."
 
 
 @lru_cache
@@ -116,11 +134,16 @@ class Accounts:
         """The keys in use, for those who must keep them out of what they write."""
         return [account.key for account in self._accounts.values() if account.key]
 
-    def rekey(self, name: str, key: str) -> None:
-        """From now on the account acts with this key, which stands in the credential store."""
-        account = self._accounts[name]
+    def rekey(self, name: str, key: str, scopes: Iterable[str] = ()) -> None:
+        """From now on the account acts with this key, which stands in the credential store; no `scopes`: not known."""
         self._accounts[name] = replace(
-            account, key=key, denied=frozenset(), key_from="the credential store", key_refused=False
+            self._accounts[name],
+            key=key,
+            scopes=frozenset(scopes) or None,
+            missing=frozenset(),
+            denied=frozenset(),
+            key_from="the credential store",
+            key_refused=False,
         )
 
     def deny(self, name: str, scopes: frozenset[str]) -> None:
@@ -133,6 +156,18 @@ class Accounts:
         if key and account.key == key and account.key_refused is taken:
             self._accounts[name] = replace(account, key_refused=not taken)
 
+    def learn(self, name: str, wanted: str | None, said: str) -> bool:
+        """Notes which scope a market's refusal says the account's key lacks, and whether it says so at all.
+
+        It is the one that the call wanted, if that is named, else the only one that is.
+        """
+        named = set(re.findall(rf"\b{SCOPE}\b", said))
+        lacking = {wanted} & named or (named if len(named) == 1 else set[str]())
+        if lacking:
+            account = self._accounts[name]
+            self._accounts[name] = replace(account, missing=account.missing | lacking)
+        return bool(lacking)
+
     def named(self, name: str) -> Account:
         """The account of this name. Raises BadCall."""
         if name not in self._accounts:
@@ -142,6 +177,10 @@ class Accounts:
     def supporting(self, action: type[Action]) -> list[Account]:
         """The accounts on whose market this call exists."""
         return [account for account in self._accounts.values() if account.market.supports(action)]
+
+    def able(self, action: type[Action]) -> list[Account]:
+        """Those of them whose key is not known to lack what the call takes."""
+        return [account for account in self.supporting(action) if account.lacking_for(action) is None]
 
     def choose(self, action: type[Action], name: str | None) -> list[Account]:
         """All accounts that support the call, or the one that is named. Raises BadCall."""

@@ -226,7 +226,7 @@ def _account(
     # The environment goes before the file; only the sandbox's well-known keys come last.
     found = (*written, given) if table.sandbox else (given, *written)
     key, source = next(((key, source) for key, source in found if key), (None, ""))
-    scopes = table.scopes or entry.get("scopes", "").split()
+    scopes = table.scopes or _scopes(key, base_url, stored)
     return Account(
         name,
         kind,
@@ -262,6 +262,12 @@ def _kept(
     if entry["base_url"] != base_url:
         raise ConfigError(f"[market.{name}]: {table.credential!r} was made at another address, {entry['base_url']}")
     return entry
+
+
+def _scopes(key: SecretStr | None, base_url: str, stored: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What a key allows that was made here, wherever it was put since: the credential store tells."""
+    made = {(entry["secret"], entry["base_url"]): entry.get("scopes", "") for entry in stored.values()}
+    return made.get((key.get_secret_value().strip(), base_url), "").split() if key else []
 
 
 def _environment(market: Market) -> tuple[SecretStr | None, str | None]:

@@ -26,7 +26,7 @@ from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox.faults import Dropped
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
 from market_mcp.server.app import build_server
-from market_mcp.server.tools import chosen_actions
+from market_mcp.server.tools import offered_actions
 from market_mcp.services.dispatcher import open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
@@ -96,7 +96,7 @@ class Sandbox:
                     known,
                     self.clock,
                     CredentialStore(state.with_name("credentials.json")),
-                    offered=chosen_actions(["all"], False, accounts),
+                    offered=offered_actions(["all"], False, accounts),
                     interval=INTERVAL,
                     budget=BUDGET,
                     passwords={},

@@ -1,5 +1,6 @@
 """What is not offered is not named, not listed and not done: hints, lists and presence go by the tools there are."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,6 +54,11 @@ async def test_the_list_of_markets_names_the_tools_that_are_offered(rig: Rig) ->
         assert all(tools <= offered for tools in named) and {"list_tasks"} <= set().union(*named)
 
 
+def secret(rig: Rig, credential: str) -> str:
+    """A key of the credential store."""
+    return str(json.loads((rig.directory / "credentials.json").read_text())[credential]["secret"])
+
+
 async def test_the_next_step_of_a_duty_is_a_tool_that_there_is(rig: Rig) -> None:
     async with rig.open() as worker:
         tasks = (await worker.call("list_tasks", market="polt"))["tasks"]
@@ -63,11 +69,13 @@ async def test_the_next_step_of_a_duty_is_a_tool_that_there_is(rig: Rig) -> None
 
 
 async def test_an_error_advises_only_what_is_offered(rig: Rig) -> None:
-    reader = replace(sandbox_accounts(["opentask"])[0], scopes=frozenset({"bids:read"}))
+    async with rig.open() as worker:
+        await worker.call("create_token", name="reader", scopes=["bids:read"])
+    [reader] = sandbox_accounts(["opentask"], {"opentask": secret(rig, "opentask/token/reader")})
     for toolsets, advised in ((("contracts",), False), (("contracts", "account"), True)):
-        async with rig.open([reader], toolsets=toolsets) as worker:
+        async with rig.open([reader], toolsets=toolsets, state=f"{len(toolsets)}.db") as worker:
             refusal = await worker.refused("list_contracts")
-            assert "Ask the user for a token with it." in refusal.text
+            assert "Ask the user for a token with it" in refusal.text
             assert ("create_token" in refusal.text) == advised == ("create_token" in refusal.content["next"])
 
 
@@ -224,6 +232,71 @@ async def test_a_task_that_is_nobodys_to_see_is_refused_with_the_keys_own_refusa
         task = await task_of(worker)
         await worker.call("get_task", task_id=task)
         assert worker.wire.to("opentask")[-1].startswith(KEYED_ROUTE)
+
+
+async def token(rig: Rig, *scopes: str) -> Account:
+    """An account with a token of these scopes, about which nothing is known."""
+    name = f"reader-{len(scopes)}"
+    async with rig.open() as worker:
+        await worker.call("create_token", name=name, scopes=list(scopes))
+    [account] = sandbox_accounts(["opentask"], {"opentask": secret(rig, f"opentask/token/{name}")})
+    return account
+
+
+async def test_a_scope_that_a_refusal_names_is_asked_for_and_not_tried_again(rig: Rig) -> None:
+    async with rig.open([await token(rig, "bids:read", "tokens:write")]) as worker:
+        for sent in (1, 0):
+            worker.wire.sent.clear()
+            refusal = await worker.refused("create_task", title="Sort my bookmarks", description="By topic, please.")
+            assert "tasks:write" in refusal.text and refusal.content["effect"] == "none"
+            assert "Ask the user for a token with it; create_token makes one" in refusal.content["next"]
+            assert len(worker.wire.sent) == sent
+        # Another call that wants it is not tried either; what wants another scope is.
+        assert (await worker.call("list_bids"))["bids"] == []
+        [market] = (await worker.call("list_markets"))["markets"]
+        assert market["missing_scopes"] == {"tasks:write": ["create_task"]}
+        assert "create_task" not in market["tools"] and "list_bids" in market["tools"]
+
+
+async def test_who_may_make_no_token_is_sent_to_the_user_for_a_scope(rig: Rig) -> None:
+    async with rig.open([await token(rig, "bids:read")]) as worker:
+        await worker.refused("create_token", name="more", scopes=["tasks:read"])
+        refusal = await worker.refused("list_contracts")
+        assert refusal.content["next"] == "Ask the user for a token with it."
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("Missing scope: bids:read", {"bids:read"}),
+        ("This needs bids:read; the token has tasks:read and bids:write", {"bids:read"}),
+        ("This needs contracts:read", {"contracts:read"}),
+        ("Neither tasks:read nor tasks:write", set[str]()),
+        ("You are not a party to this", set[str]()),
+    ],
+)
+async def test_a_refusal_tells_of_a_scope_only_what_it_says(rig: Rig, said: str, missing: set[str]) -> None:
+    refusing = httpx2.MockTransport(lambda _: httpx2.Response(403, json={"error": said}))
+    async with rig.open(sandbox_accounts(["opentask"]), market=refusing) as worker:
+        await worker.refused("list_bids")
+        assert worker.dispatcher.accounts.named("opentask").missing == missing
+
+
+async def test_a_tool_that_no_key_has_the_scope_for_is_not_offered(rig: Rig) -> None:
+    [account] = sandbox_accounts(["opentask"])
+    reader = replace(account, scopes=frozenset({"tasks:read"}))
+    async with rig.open([reader]) as worker:
+        names = set(await worker.names())
+        assert not {"place_bid", "hire_bidder", "list_bids", "submit_work", "create_token"} & names
+        # What is public, what its scope allows, and what sends nothing by itself.
+        assert {"list_tasks", "get_post", "list_my_tasks", "my_work", "list_markets", "login"} <= names
+        [market] = (await worker.call("list_markets"))["markets"]
+        assert market["scopes"] == ["tasks:read"]
+    async with rig.open([reader, replace(account, name="second")]) as worker:
+        assert "place_bid" in await worker.names()
+        first, second = (await worker.call("list_markets"))["markets"]
+        assert "place_bid" in first["missing_scopes"]["bids:write"] and "place_bid" in second["tools"]
+        assert "missing_scopes" not in second
 
 
 # --- limits -------------------------------------------------------------------------------------------------

@@ -6,7 +6,11 @@ from pydantic import Field
 
 from market_mcp.actions.base import ID, Action, Handle, ListAction, OneMarket, UpdateAction
 
-Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]] | None, Field(max_length=40)]
+SCOPE = r"[a-z]+:(?:read|write)"
+"""The form of a scope, which says what a token allows."""
+
+Scope = Annotated[str, Field(pattern=f"^{SCOPE}$")]
+Scopes = Annotated[list[Scope] | None, Field(max_length=40)]
 Email = Annotated[str | None, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 PublicKey = Annotated[str, Field(min_length=16, max_length=4000)]
 
@@ -73,7 +77,7 @@ class CreateToken(Action):
     example = {"name": "reader", "scopes": ["tasks:read", "bids:read"]}
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    scopes: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]+:(read|write)$")]], Field(min_length=1, max_length=40)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=40)]
     market: OneMarket = None
 
 

@@ -20,7 +20,7 @@ from market_mcp.sandbox import KEYS
 from market_mcp.server.app import build_server
 from market_mcp.server.logs import configure_logs
 from market_mcp.server.stdio import serve_stdio
-from market_mcp.server.tools import chosen_actions
+from market_mcp.server.tools import offered_actions
 from market_mcp.services.dispatcher import Dispatcher, open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
@@ -88,7 +88,7 @@ async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenera
             state,
             clock,
             store,
-            offered=chosen_actions(settings.toolsets, settings.read_only, accounts) if serving else (),
+            offered=offered_actions(settings.toolsets, settings.read_only, accounts) if serving else (),
             interval=settings.poll_interval,
             budget=settings.poll_budget,
             passwords=settings.passwords(),

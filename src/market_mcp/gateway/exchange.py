@@ -181,11 +181,8 @@ def _permitted(account: Account, row: Row) -> None:
             f"{name} needs a key for this, and none is configured.",
             next=f"Ask the user to set {account.key_source} and restart the server.",
         )
-    if row.scope is not None and account.scopes is not None and row.scope not in account.scopes:
-        raise BadCall(
-            f"The token for {name} lacks the scope {row.scope}.",
-            next="Ask the user for a token with it. If yours has tokens:write, create_token makes one.",
-        )
+    if account.lacks(row.scope):
+        raise BadCall(f"The token for {name} lacks the scope {row.scope}.", next=account.remedy())
 
 
 def fill(template: str, action: Action) -> str:

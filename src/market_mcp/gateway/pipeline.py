@@ -103,11 +103,16 @@ class Gateway:
         raise held_back(account, answer.pending)
 
     async def _send(self, account: Account, row: Row, request: HttpRequest) -> Answer:
-        """The market's yes, after which it is known whether it takes the key. Raises CallError."""
+        """The market's yes. Raises CallError.
+
+        It shows whether the market takes the key; a refusal that names a scope, what the key lacks.
+        """
         try:
             answer = await self._exchange.send(account, row, request)
         except Refused as refusal:
-            if refusal.status == 401 and request.auth:
+            if refusal.status in {401, 403} and self.accounts.learn(account.name, row.scope, refusal.message):
+                refusal.next = self.accounts.named(account.name).remedy()
+            elif refusal.status == 401 and request.auth:
                 self.accounts.key_seen(account.name, account.key, taken=False)
             raise
         if request.auth:

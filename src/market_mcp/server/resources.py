@@ -48,7 +48,7 @@ class MarketServer(MCPServer[Any]):
     def show_things(self, dispatcher: Dispatcher) -> None:
         """Offers what some configured market can show, with completion of market names and of ids seen lately."""
         self._dispatcher = dispatcher
-        self._things = {f"{thing.noun}s": thing for thing in THINGS if dispatcher.accounts.supporting(thing)}
+        self._things = {f"{thing.noun}s": thing for thing in THINGS if dispatcher.accounts.able(thing)}
         self.completion()(self._complete)
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:

@@ -90,11 +90,18 @@ class ActionTool(Tool):
 
 
 def chosen_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts) -> list[type[Action]]:
-    """The actions to offer: of these toolsets, that some market supports, and only reads if so wished."""
+    """The actions that are wanted: of these toolsets, that some market supports, and only reads if so wished."""
     return [
         action
         for action in actions_of(set(toolsets) or DEFAULT_TOOLSETS)
         if (action.tier == "read" or not read_only) and (action.composed or accounts.supporting(action))
+    ]
+
+
+def offered_actions(toolsets: Iterable[str], read_only: bool, accounts: Accounts) -> list[type[Action]]:
+    """Of the chosen actions those that some account can perform, as far as the scopes of the keys are known."""
+    return [
+        action for action in chosen_actions(toolsets, read_only, accounts) if action.composed or accounts.able(action)
     ]
 
 

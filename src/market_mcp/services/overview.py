@@ -32,7 +32,11 @@ class Overview:
         market = account.market
         about: Result = {"market": account.name, "kind": market.name, "live": not account.sandbox}
         about["key"] = _key(account)
-        about["tools"] = [action.tool_name() for action in self._offered if market.supports(action)]
+        about["tools"], lacking = self._tools(account)
+        if lacking:
+            about["missing_scopes"] = lacking
+        if account.scopes is not None and any(account.lacks(row.scope) for row in market.rows.values()):
+            about["scopes"] = sorted(account.scopes)
         left = self._quotas.left(account)
         if left:
             about["quota_left"] = left
@@ -45,6 +49,16 @@ class Overview:
         if waits:
             about["next_poll_in_seconds"] = waits
         return about
+
+    def _tools(self, account: Account) -> tuple[list[str], dict[str, list[str]]]:
+        """The tools that work there, and by scope those that do not because the key lacks it."""
+        usable: list[str] = []
+        lacking: dict[str, list[str]] = {}
+        for action in self._offered:
+            if account.market.supports(action):
+                scope = account.lacking_for(action)
+                (usable if scope is None else lacking.setdefault(scope, [])).append(action.tool_name())
+        return usable, lacking
 
     def _next_polls(self, account: Account) -> dict[str, int]:
         """By tool: seconds until it may ask its feed on this market again.

@@ -47,7 +47,7 @@ class Registration:
             ) from None
         content: dict[str, Any] = {**result, "credential": name, "message": "The secret is in the credential store."}
         if account.key is None and not isinstance(action, CreateToken):
-            self._gateway.accounts.rekey(account.name, entry["secret"])
+            self._gateway.accounts.rekey(account.name, entry["secret"], result.get("scopes", ()))
             content["message"] += " This server acts with it from now on."
         else:
             content["message"] += f' To act with it, set credential = "{name}" in a [market.…] table and restart.'
