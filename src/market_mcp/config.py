@@ -38,9 +38,9 @@ class MarketSettings(BaseModel):
 
     `kind` is the marketplace (by default the table's name) and `base_url` where it answers. The key is `api_key`, or
     the one in the credential store under the name `credential`, or else that of the platform's environment variable.
-    `scopes` are what the key allows, where you know it. `sandbox` makes it the embedded one. `contract` is the version
-    of the platform's interface, `presence` when to be online, where a market knows that. What else there is, the market
-    declares as its `options`.
+    `scopes` are what the key allows, where you know it: tools that take more are left out. `sandbox` makes it the
+    embedded one. `contract` is the version of the platform's interface, `presence` when to be online, where a market
+    knows that. What else there is, the market declares as its `options`.
     """
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
