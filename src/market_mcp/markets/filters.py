@@ -52,9 +52,23 @@ def upstream_query(row: Row, action: ListAction) -> dict[str, str]:
     return query
 
 
-def contradicts(action: ListAction, item: Mapping[str, Any]) -> bool:
-    """Whether an item says of itself that it is not what was asked for, as where a market ignores a filter."""
-    return any(plain(item.get(name, "")) in _others(type(action), name, getattr(action, name, None)) for name in TOLD)
+def contradicts(action: ListAction, item: Mapping[str, Any], row: Row | None = None) -> bool:
+    """Whether an item says of itself that it is not what was asked for, as where a market ignores a filter.
+
+    `row` tells which words are one to the market.
+    """
+    for name in TOLD:
+        asked, said = getattr(action, name, None), plain(item.get(name, ""))
+        if said in _others(type(action), name, asked) and not (row and _are_one(row, name, plain(asked), said)):
+            return True
+    return False
+
+
+def _are_one(row: Row, name: str, asked: str, said: str) -> bool:
+    """Whether the market has one word for these two of ours."""
+    known = filters_of(row).get(name)
+    words = {plain(ours): theirs for ours, theirs in (known.values or {}).items()} if known else {}
+    return asked in words and said in words and words[asked] == words[said]
 
 
 @lru_cache

@@ -149,7 +149,7 @@ def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
 
     What contradicts a filter that the market answers itself is left out too.
     """
-    left = [item for item in items if not contradicts(action, item)]
+    left = [item for item in items if not contradicts(action, item, row)]
     for name in left_to_us(row, action):
         if name != "sort":
             fits = FILTERS[name](getattr(action, name), action)
