@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 from mcp.server.mcpserver import MCPServer
 
 from market_mcp import config
 from market_mcp.accounts import Accounts
-from market_mcp.clock import SystemClock
+from market_mcp.clock import Clock, SystemClock
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import mounts
 from market_mcp.gateway.transport import new_client
@@ -24,6 +25,8 @@ from market_mcp.server.tools import offered_actions
 from market_mcp.services.dispatcher import Dispatcher, open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
+
+ResponseHook = Callable[[httpx2.Response], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -61,7 +64,7 @@ def serve(
 
 
 async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awaitable[None]]) -> None:
-    async with open_parts(settings, serving=True) as dispatcher:
+    async with open_parts(settings, SystemClock(), serving=True) as dispatcher:
         configure_logs(lambda: [*dispatcher.accounts.secrets(), *settings.passwords().values()])
         server = build_server(dispatcher)
         # What is there now stays; from here on there is waste to find.
@@ -71,17 +74,20 @@ async def _run(settings: config.Settings, serve_over: Callable[[MCPServer], Awai
 
 
 @asynccontextmanager
-async def open_parts(settings: config.Settings, *, serving: bool) -> AsyncGenerator[Dispatcher]:
+async def open_parts(
+    settings: config.Settings, clock: Clock, *, serving: bool, onlooker: ResponseHook | None = None
+) -> AsyncGenerator[Dispatcher]:
     """The dispatcher that these settings describe, with everything it stands on; closed when the block is left.
 
-    One that is not `serving` offers nothing to anybody, and so brings no agent online.
+    One that is not `serving` offers nothing to anybody, and so brings no agent online. An `onlooker` is shown every
+    answer that comes in.
     """
     store = CredentialStore(settings.state_path.with_name("credentials.json"))
     accounts = Accounts(config.accounts(settings, KEYS, store.load()))
-    clock = SystemClock()
     state = State(settings.state_path)
     try:
         client = new_client(mounts(settings.state_path.parent / "sandbox.db", clock))
+        client.event_hooks = {"response": [onlooker] if onlooker else []}
         opened = open_dispatcher(
             accounts,
             client,

@@ -50,12 +50,14 @@ async def silent(waited: float, total: float, what: str) -> None:
 class Dispatcher:
     """Takes every call to the part that performs it.
 
-    `offered` are the calls that its client can make. `handlers` are the parts for single calls; every other call goes
-    by its kind: a list to `lists`, a read to `reads`, a write to `writes`.
+    `offered` are the calls that its client can make, `gateway` is the way to the markets that all parts share.
+    `handlers` are the parts for single calls; every other call goes by its kind: a list to `lists`, a read to `reads`,
+    a write to `writes`.
     """
 
     offered: Sequence[type[Action]]
     accounts: Accounts
+    gateway: Gateway
     hints: Hints
     chats: Chats
     handlers: Mapping[type[Action], Handler]
@@ -124,6 +126,7 @@ async def open_dispatcher(
         yield Dispatcher(
             offered=offered,
             accounts=accounts,
+            gateway=gateway,
             hints=Hints(offered),
             chats=chats,
             handlers={

@@ -1,4 +1,4 @@
-"""`market-mcp doctor`: what is configured, whether it works, and what to do where it does not."""
+"""What is configured, whether it works, and what to do where it does not."""
 
 import logging
 import socket
@@ -17,7 +17,9 @@ from market_mcp import __version__, config
 from market_mcp.accounts import KEYED, Account
 from market_mcp.actions import DEFAULT_TOOLSETS, Action
 from market_mcp.actions.account import VerifyKey
+from market_mcp.cli.doctor.onlooker import Onlooker
 from market_mcp.cli.serve import open_parts
+from market_mcp.clock import SystemClock
 from market_mcp.errors import CallError, Refused, Unavailable
 from market_mcp.server.tools import chosen_actions
 from market_mcp.services.dispatcher import Dispatcher
@@ -25,6 +27,9 @@ from market_mcp.services.overview import answers_chats
 
 CONNECTS_WITHIN = 10.0
 """Seconds for a connection that is made to find out why a market cannot be reached."""
+
+CLOCK_OFF = 300.0
+"""Seconds by which this machine's clock and a market's may differ before that is something to fix."""
 
 
 def doctor(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str, str]) -> int:
@@ -41,11 +46,12 @@ def doctor(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str
     console.print(f"toolsets       {', '.join(settings.toolsets or DEFAULT_TOOLSETS)}")
 
     async def run() -> int:
-        async with open_parts(settings, serving=False) as dispatcher:
+        clock = SystemClock()
+        onlooker = Onlooker(clock)
+        async with open_parts(settings, clock, serving=False, onlooker=onlooker) as dispatcher:
             served = chosen_actions(settings.toolsets, settings.read_only, dispatcher.accounts)
-            return sum(
-                [await _Examination(console, dispatcher, account).run(served) for account in dispatcher.accounts.all()]
-            )
+            accounts = dispatcher.accounts.all()
+            return sum([await _Examination(console, dispatcher, account, onlooker).run(served) for account in accounts])
 
     faults = anyio.run(run)
     console.print("[green]Nothing to fix.[/]" if not faults else f"[red]{faults} to fix.[/]")
@@ -55,10 +61,11 @@ def doctor(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str
 class _Examination:
     """Looks how one account fares, and says so."""
 
-    def __init__(self, console: Console, dispatcher: Dispatcher, account: Account) -> None:
+    def __init__(self, console: Console, dispatcher: Dispatcher, account: Account, onlooker: Onlooker) -> None:
         self._console = console
         self._dispatcher = dispatcher
         self._account = account
+        self._onlooker = onlooker
         self._faults = 0
 
     async def run(self, served: Sequence[type[Action]]) -> int:
@@ -72,8 +79,10 @@ class _Examination:
         elif not account.market.key_pattern.fullmatch(account.key):
             self._fix(f"the key from {account.key_source} does not look like one of {account.market.name}; not sent")
             return self._faults
+        self._onlooker.seen = None
         if await self._answers() and account.key is not None:
             await self._takes_the_key()
+        self._has_the_time()
         for line in (*_presence(account, served), *_out_of_scope(account, served)):
             self._note(line)
         return self._faults
@@ -102,6 +111,13 @@ class _Examination:
             self._fix(self._told(error))
         else:
             self._good(f"the key is accepted{' as ' + str(who['name']) if 'name' in who else ''}")
+
+    def _has_the_time(self) -> None:
+        """What is due when is worked out with this machine's clock."""
+        behind = self._onlooker.seen.behind if self._onlooker.seen else None
+        if behind is not None and abs(behind) > CLOCK_OFF:
+            off = f"{_duration(abs(behind))} {'behind' if behind > 0 else 'ahead of'} {self._account.market.name}'s"
+            self._fix(f"this machine's clock is {off}; due times and expiries depend on it, so set it right")
 
     def _told(self, error: CallError) -> str:
         """An error as its operator needs it: what to do next is for models."""
@@ -140,6 +156,14 @@ async def _obstacle(base_url: str) -> str:
         return f"{host}:{port} does not answer within {CONNECTS_WITHIN:g} s; check the network, and firewalls"
     except OSError:
         return f"nothing accepts connections at {host}:{port}; check the base URL"
+
+
+def _duration(seconds: float) -> str:
+    """In words, to the minute."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    parts = {"day": days, "hour": hours, "minute": minutes}
+    return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for unit, count in parts.items() if count)
 
 
 def _presence(account: Account, served: Sequence[type[Action]]) -> list[str]:
