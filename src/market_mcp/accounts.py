@@ -71,6 +71,12 @@ class Account:
         # The platform's variable is about the account of its own name; any other has a table.
         return self.market.key_env if self.name == self.kind else f"api_key or credential in [market.{self.name}]"
 
+    @property
+    def base_url_source(self) -> str:
+        """Where the address is set: by the platform's variable or a setting of the configuration file."""
+        variable = f"{self.market.base_url_env} or " if self.name == self.kind else ""
+        return f"{variable}base_url in [market.{self.name}]"
+
     def authorization(self) -> str | None:
         return f"Bearer {self.key}" if self.key else None
 

@@ -166,8 +166,7 @@ _NO_REASON = frozenset({"", "notfound", "404", "error", "404notfound"})
 
 def _setting(account: Account) -> str:
     """Where the address stands that a market is asked at."""
-    variable = f"{account.market.base_url_env} or " if account.name == account.kind else ""
-    return f"If it goes on, tell the user: the address is set by {variable}base_url in [market.{account.name}]."
+    return f"If it goes on, tell the user: the address is set by {account.base_url_source}."
 
 
 def _read(reply: HttpReply, row: Row) -> tuple[bytes, object]:

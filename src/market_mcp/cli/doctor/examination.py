@@ -123,6 +123,9 @@ class _Examination:
         """An error as its operator needs it: what to do next is for models."""
         if isinstance(error, Refused) and error.status == 401 and self._account.key is not None:
             return f"the key from {self._account.key_source} is not accepted; put a valid one there"
+        misplaced = isinstance(error, Unavailable) or (isinstance(error, Refused) and error.status == 404)
+        if misplaced and not self._account.sandbox:
+            return f"{error.message} Its address is set by {self._account.base_url_source}."
         return error.message
 
     def _good(self, text: str) -> None:

@@ -11,7 +11,7 @@ from market_mcp.cli.doctor.onlooker import Onlooker
 from market_mcp.cli.doctor.recorder import RecordedRow
 from market_mcp.cli.doctor.report import Report
 from market_mcp.clock import Clock
-from market_mcp.errors import BadCall, CallError, Refused, StateUnavailable, TooSoon, Unavailable
+from market_mcp.errors import BadCall, CallError, Refused, StateUnavailable, TooSoon
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets import Row
 from market_mcp.markets.domain import ids_in
@@ -89,8 +89,9 @@ class Survey:
         self._onlooker = onlooker
         self._interval = interval
         self._known: dict[str, list[Known]] = {}
-        self._reached: bool | None = None
-        """Whether anything has answered at the account's address; None before the first request."""
+        self._heard = False
+        """Whether anything has answered there; nobody is asked twice who does not at first."""
+        self._silent = False
 
     async def run(self) -> None:
         """Asks them in an order in which earlier answers bring the ids for later ones."""
@@ -112,7 +113,7 @@ class Survey:
     def _obstacle(self, row: Row) -> str:
         """Why a row cannot be asked with this account, ids aside."""
         account = self._account
-        if self._reached is False:
+        if self._silent:
             return "nothing answers there; `market-mcp doctor` says why"
         if row.auth and account.key is None:
             return "no key"
@@ -140,6 +141,7 @@ class Survey:
         try:
             answer = await self._read(recorded, self._action(row))
         except Refused as refusal:
+            self._heard = True
             status = refusal.status
             refuted = status in NO_SUCH_ROUTE and not refusal.explained
             said = f"HTTP {status}. {row.hints.get(status, '')}".strip()
@@ -157,10 +159,12 @@ class Survey:
                 self._report.row(row, "unreadable", record.failures[0], fault=True)
             else:
                 seen = self._onlooker.seen
+                self._silent = seen is None and not self._heard
                 refuted = seen is not None and seen.status in NO_SUCH_ROUTE
                 said = str(seen or "none at all")
                 self._report.row(row, "no answer", said, fault=True, route="refuted" if refuted else "open")
         else:
+            self._heard = True
             things, unreadable = _things(row, answer)
             self._remember(asked, things)
             if unreadable:
@@ -176,14 +180,10 @@ class Survey:
         for _ in range(ASKINGS):
             try:
                 answer, held = await self._gateway.read(self._account, row, action)
-                self._reached = True
             except TooSoon as error:
                 wait = float(error.retry_after_seconds or self._interval)
                 if wait > 2 * self._interval:
                     raise
-            except Unavailable:
-                self._reached = bool(self._reached or self._onlooker.seen)
-                raise
             else:
                 if held.source == "live" or (not held.note and held.age <= self._interval):
                     return answer
