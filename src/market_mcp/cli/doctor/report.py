@@ -104,7 +104,7 @@ class Report:
             return "[secret]"
         if sum(character.isdigit() for character in name) >= _DIGITS_OF_AN_ID:
             return f"[a name of {len(name)} characters]"
-        clean = " ".join(scrub_text(name).split())
+        clean = "".join(filter(str.isprintable, " ".join(scrub_text(name).split())))
         short = clean if len(clean) <= LONGEST_NAME else f"{clean[: LONGEST_NAME - 1]}…"
         # In quotation marks, which it must not end.
         return name if short == name and _PLAIN.fullmatch(name) else "“" + re.sub("[“”]", "'", short) + "”"

@@ -12,6 +12,7 @@ from market_mcp.cli.doctor.recorder import RecordedRow
 from market_mcp.cli.doctor.report import Report
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, Refused, StateUnavailable, TooSoon
+from market_mcp.gateway.exchange import fill
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets import Row
 from market_mcp.markets.domain import ids_in
@@ -23,6 +24,8 @@ NO_SUCH_ROUTE = frozenset({404, 405, 410, 501})
 
 KNOWN_AS = {"account": "profile", "agent": "profile"}
 """Kinds of things whose ids other calls take under another name."""
+
+SAME = "the same request failed above"
 
 ASKINGS = 3
 """How often the gate is asked for one answer that is not older than the interval."""
@@ -92,6 +95,8 @@ class Survey:
         self._heard = False
         """Whether anything has answered there; nobody is asked twice who does not at first."""
         self._silent = False
+        self._failed: set[str] = set()
+        """Methods and paths of requests that failed; who asks the same would have to wait to fail again."""
 
     async def run(self) -> None:
         """Asks them in an order in which earlier answers bring the ids for later ones."""
@@ -138,10 +143,13 @@ class Survey:
         recorded = RecordedRow.of(row, alike)
         record = recorded.record
         self._onlooker.seen = None
+        action = self._action(row)
+        request = fill(row.route, action)
         try:
-            answer = await self._read(recorded, self._action(row))
+            answer = await self._read(recorded, action, wait=request not in self._failed)
         except Refused as refusal:
             self._heard = True
+            self._failed.add(request)
             status = refusal.status
             refuted = status in NO_SUCH_ROUTE and not refusal.explained
             said = f"HTTP {status}. {row.hints.get(status, '')}".strip()
@@ -149,12 +157,14 @@ class Survey:
                 row, "refused", said, fault=status not in NOT_THE_ROUTE, route="refuted" if refuted else "open"
             )
         except TooSoon as error:
-            self._report.row(row, "not asked", f"it wants to be left alone for {error.retry_after_seconds} s more")
+            left_alone = f"it wants to be left alone for {error.retry_after_seconds} s more"
+            self._report.row(row, "not asked", SAME if request in self._failed else left_alone)
         except BadCall:
             self._report.row(row, "not asked", "no call can be made of what the lists brought")
         except StateUnavailable:
             self._report.row(row, "not asked", "the state file cannot be used")
         except CallError:
+            self._failed.add(request)
             if record.failures:
                 self._report.row(row, "unreadable", record.failures[0], fault=True)
             else:
@@ -175,23 +185,23 @@ class Survey:
                 said = "" if things else "no items, so nothing is known of those"
                 self._report.row(row, "decoded", said, route="confirmed", record=record)
 
-    async def _read(self, row: Row, action: Action) -> Any:
-        """What a read brings that is no older than the interval. Raises CallError."""
+    async def _read(self, row: Row, action: Action, *, wait: bool) -> Any:
+        """What a read brings that is no older than the interval. Raises CallError, TooSoon if it is not to wait."""
         for _ in range(ASKINGS):
             try:
                 answer, held = await self._gateway.read(self._account, row, action)
             except TooSoon as error:
-                wait = float(error.retry_after_seconds or self._interval)
-                if wait > 2 * self._interval:
+                pause = float(error.retry_after_seconds or self._interval)
+                if not wait or pause > 2 * self._interval:
                     raise
             else:
                 if held.source == "live" or (not held.note and held.age <= self._interval):
                     return answer
-                wait = held.next_in
-                if wait > 2 * self._interval:
-                    raise TooSoon("The market wants to be left alone.", retry_after_seconds=wait)
-            self._report.line(f"  … {wait:.0f} s until the gate lets {row.route} pass")
-            await self._clock.sleep(wait)
+                pause = held.next_in
+                if not wait or pause > 2 * self._interval:
+                    raise TooSoon("No new answer can be had now.", retry_after_seconds=pause)
+            self._report.line(f"  … {pause:.0f} s until the gate lets {row.route} pass")
+            await self._clock.sleep(pause)
         raise TooSoon("Others keep asking this question.", retry_after_seconds=self._interval)
 
     def _action(self, row: Row) -> Action:
