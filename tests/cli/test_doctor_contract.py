@@ -330,14 +330,23 @@ async def test_a_market_that_wants_to_be_left_alone_is(rig: Rig, clock: ManualCl
 
 
 class Repeated(httpx2.AsyncBaseTransport):
-    """Answers as a market once did, with every reply told anew."""
+    """Answers as a market once did, with every reply told anew, and this status and these headers."""
 
-    def __init__(self, replies: Mapping[str, Any], tell: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        replies: Mapping[str, Any],
+        tell: Callable[[Any], Any],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._replies = replies
         self._tell = tell
+        self._status = status
+        self._headers = headers or {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, json=self._tell(self._replies.get(request.url.path, {"error": "Not found"})))
+        reply = self._tell(self._replies.get(request.url.path, {"error": "Not found"}))
+        return httpx2.Response(self._status, json=reply, headers=dict(self._headers))
 
 
 class Kept(httpx2.AsyncBaseTransport):
@@ -395,6 +404,24 @@ def test_no_text_and_no_id_that_a_market_sends_is_in_the_report(
     assert MARK not in found and not ID.search(found)
     assert all(line.isprintable() for line in found.splitlines())
     assert "list_posts" in found
+
+
+@PROPERTY
+@given(
+    text=MARKED,
+    status=st.sampled_from([200, 202, 204, 301, 400, 401, 403, 404, 405, 409, 422, 451, 500, 501]),
+    media_type=st.sampled_from(["application/json", "text/html", f"application/{MARK}+json", f"text/html; a={MARK}"]),
+)
+def test_no_word_of_a_refusal_is_in_the_report_whatever_it_looks_like(
+    tmp_path_factory: pytest.TempPathFactory, text: str, status: int, media_type: str
+) -> None:
+    headers = {"content-type": media_type, "location": f"https://{MARK}.example/{MARK}", "ngrok-error-code": MARK}
+    market = Repeated({}, lambda _: {"error": text, "message": text, "detail": [text]}, status, headers)
+    state = tmp_path_factory.mktemp("example") / "state.db"
+    faults, found = anyio.run(reported, market, ManualClock(), state, sandbox_accounts(["agentjob"]))
+
+    assert MARK not in found and "list_posts" in found
+    assert faults or status in (401, 403)
 
 
 @PROPERTY

@@ -8,12 +8,17 @@ import httpx2
 
 from market_mcp.clock import Clock
 
+USUAL = frozenset(
+    {"application/json", "application/problem+json", "text/html", "text/plain", "text/xml", "text/event-stream"}
+)
+"""The media types that answers have, markets' or not; any other is a text of somebody's own making."""
+
 
 class Seen(NamedTuple):
     """An answer from outside.
 
-    `media_type` is "" where it declares none of a usual form. `behind` is by how many seconds this machine's clock was
-    behind the answer's date, None where it has no date.
+    `media_type` is "" where it declares none of the usual ones. `behind` is by how many seconds this machine's clock
+    was behind the answer's date, None where it has no date.
     """
 
     status: int
@@ -33,8 +38,8 @@ class Onlooker:
 
     async def __call__(self, response: httpx2.Response) -> None:
         declared = response.headers.get("content-type", "").partition(";")[0].strip().casefold()
-        usual = re.fullmatch(r"(?:application|text)/(?:[a-z.]{1,12}\+)?(?:json|html|plain|xml|event-stream)", declared)
-        self.seen = Seen(response.status_code, declared if usual else "", self._behind(response.headers))
+        media_type = declared if declared in USUAL else ""
+        self.seen = Seen(response.status_code, media_type, self._behind(response.headers))
 
     def _behind(self, headers: httpx2.Headers) -> float | None:
         try:

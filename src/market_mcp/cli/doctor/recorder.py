@@ -129,13 +129,13 @@ def _looking(method: Callable[..., Any], probes: bool) -> Callable[..., Any]:
     """A reading method of Fields that notes what it looks for; what it hands out and on is recorded too."""
 
     @functools.wraps(method)
-    def look(self: Fields, *arguments: object) -> Any:
+    def look(self: Fields, *arguments: object, **options: object) -> Any:
         noted = cast("_Noted", self.value)
         outermost = noted.look is None
         tried = noted.look = {} if noted.look is None else noted.look
         found: object = None
         try:
-            found = method(self, *(_reading(a, noted.record) if callable(a) else a for a in arguments))
+            found = method(self, *(_reading(a, noted.record) if callable(a) else a for a in arguments), **options)
         finally:
             if outermost:
                 noted.look = None
