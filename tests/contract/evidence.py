@@ -5,6 +5,7 @@ yet is none of both, and what is no market's answer leaves open what became of i
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import cast
 
@@ -98,11 +99,14 @@ def allowed_of_write(scene: Scene, mutation: Mutation, answer: Answer) -> frozen
             return frozenset({DONE, *NOT_DONE}) if not lacking else NOT_DONE
 
 
-def allowed_of_read(mutation: Mutation, answer: Answer) -> frozenset[Told]:
+def allowed_of_read(scene: Scene, mutation: Mutation, answer: Answer) -> frozenset[Told]:
     """How the read of a thing may end that is answered so."""
     match mutation.kind:
         case "none":
             return frozenset({DONE})
+        case "silent" if scene.row.route.endswith("/unread-count"):
+            # What it does not tell the list does, which is asked next.
+            return frozenset({DONE, *READ_FAILED})
         case "failure":
             return READ_FAILED
         # A list may be empty, and say so by holding nothing: in `[]`, or under a status that means it.
@@ -138,6 +142,8 @@ def lacks(scene: Scene, answer: Answer) -> str:
         handle = str(arguments.get(argument, "")).partition(":")[2]
         told_id = thing.get(key)
         is_told = isinstance(told_id, str | int) and not isinstance(told_id, bool)
+        # What no path can carry is the id of nothing, and tells none.
+        is_told = is_told and re.fullmatch(r"\s*(\w[\w-]*)?\s*", str(told_id)) is not None
         if is_told and str(told_id).strip().lower() not in ("", handle.lower()):
             return f"its {name}.{key} is another"
     if shown is not None and "id" in same and not isinstance(thing.get("id"), str | int):

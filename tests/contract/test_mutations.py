@@ -174,7 +174,7 @@ def _evidence(scene: Scene, mutation: Mutation, end: Told, structure: Json, aske
         tool = scene.called.tool
         if scene.row.effect.claims:
             # A claim is a read that hands something over, which can be lost.
-            allowed = allowed_of_read(mutation, answer) | LOST
+            allowed = allowed_of_read(scene, mutation, answer) | LOST
         else:
             allowed = allowed_of_write(scene, mutation, answer)
         if tool in VOTES:
@@ -188,7 +188,7 @@ def _evidence(scene: Scene, mutation: Mutation, end: Told, structure: Json, aske
         return [f"evidence: told as {end}{f', but {why}' if why else ''}; may be {', '.join(sorted(allowed))}"]
     if scene.row.writes:
         return []  # a heartbeat: what follows it is judged by its own reply
-    allowed = allowed_of_read(mutation, answer)
+    allowed = allowed_of_read(scene, mutation, answer)
     left: dict[str, Any] = structure.get("skipped", {}) | structure.get("left_out", {})
     if end == DONE and left:
         end = "refused" if "refused (" in str(left) else "unavailable"

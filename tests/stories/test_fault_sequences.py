@@ -164,8 +164,13 @@ class Books:
         """Notes a call that was told as `told`."""
         if told == "done":
             self._done(tool, given, result)
-        elif tool in VOTES and told in ("outcome_unknown", "halfway"):
+        elif tool in VOTES and told == "outcome_unknown":
             self.unsure[given["post_id"]] = tool
+        elif tool in VOTES and told == "halfway":
+            # What was to stand was taken away, and what was to be taken away stands.
+            post = given["post_id"]
+            before = self.unsure.pop(post, "")
+            self.votes[post] = (VOTES.get(before) or self.votes.get(post, 0)) if tool == "withdraw_vote" else 0
         elif tool == "submit_response" and told == "refused" and result["status"] in (404, 409):
             # The market waits for no answer any more, so neither does the server.
             self.claimed.discard(given["task_id"])
