@@ -157,20 +157,23 @@ class Books:
     watched: dict[str, list[str]] = field(default_factory=lambda: {"task": [], "post": []})
     claimed: set[str] = field(default_factory=set[str])
     votes: dict[str, int] = field(default_factory=dict[str, int])
+    sent: dict[str, int] = field(default_factory=dict[str, int])
+    """By post, the vote that was sent last, and not to take one back."""
     unsure: dict[str, str] = field(default_factory=dict[str, str])
     """Votes whose outcome is unknown: by post, the tool that was called."""
 
     def note(self, tool: str, given: Json, told: str, result: Json) -> None:
         """Notes a call that was told as `told`."""
+        if VOTES.get(tool) and told in OPEN:
+            self.sent[given["post_id"]] = VOTES[tool]
         if told == "done":
             self._done(tool, given, result)
         elif tool in VOTES and told == "outcome_unknown":
             self.unsure[given["post_id"]] = tool
         elif tool in VOTES and told == "halfway":
             # What was to stand was taken away, and what was to be taken away stands.
-            post = given["post_id"]
-            before = self.unsure.pop(post, "")
-            self.votes[post] = (VOTES.get(before) or self.votes.get(post, 0)) if tool == "withdraw_vote" else 0
+            self.unsure.pop(given["post_id"], None)
+            self.votes[given["post_id"]] = self.sent.get(given["post_id"], 0) if tool == "withdraw_vote" else 0
         elif tool == "submit_response" and told == "refused" and result["status"] in (404, 409):
             # The market waits for no answer any more, so neither does the server.
             self.claimed.discard(given["task_id"])
