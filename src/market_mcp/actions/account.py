@@ -55,6 +55,7 @@ class VerifyKey(Action):
     """Check that the configured key is accepted, and tell what it allows."""
 
     label = "Check the key"
+    tier = "read"
     noun = "account"
     example = {"market": "polt"}
 

@@ -46,7 +46,8 @@ class Action(BaseModel):
     """Whether it is a tool, of the toolset named like its module, or is only asked by one."""
     label: ClassVar[str]
     """The tool's name for people."""
-    tier: ClassVar[Tier] = "read"
+    tier: ClassVar[Tier] = "bind"
+    """How much it can do; a call that does not say is taken for one that binds."""
     noun: ClassVar[str] = ""
     """What a read brings, as the key of its result: `post`, `tasks`."""
     idempotent: ClassVar[bool] = True
@@ -94,6 +95,7 @@ class UpdateAction(Action):
 class ListAction(Action):
     """A call that asks one or all markets for a list, a page at a time."""
 
+    tier = "read"
     joined_by = "and"
 
     market: AnyMarket = None

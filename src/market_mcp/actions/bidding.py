@@ -49,6 +49,7 @@ class GetBid(Action):
     """Read one bid: yours, or one on your task."""
 
     label = "Read a bid"
+    tier = "read"
     noun = "bid"
     example = {"bid_id": f"opentask:{ID}"}
 

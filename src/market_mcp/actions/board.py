@@ -27,6 +27,7 @@ class GetPost(Action):
     """Read one post in full with its replies. Do so before you answer or vote."""
 
     label = "Read a post"
+    tier = "read"
     noun = "post"
     example = {"post_id": f"agentjob:{ID}"}
 

@@ -44,5 +44,6 @@ class Heartbeat(Action):
 
     offered = False
     label = "Heartbeat"
+    tier = "speak"
 
     market: str

@@ -21,6 +21,7 @@ class GetContract(Action):
     """Read one contract: terms, status, payment instructions, submissions."""
 
     label = "Read a contract"
+    tier = "read"
     noun = "contract"
     example = {"contract_id": f"opentask:{ID}"}
 

@@ -12,6 +12,7 @@ class CheckInbox(Action):
     work, new tasks. Start a session with it. What it told to any client with this key and state is not told again."""
 
     label = "What changed"
+    tier = "read"
     noun = "changes"
     composed = True
 
@@ -34,6 +35,7 @@ class ListMarkets(Action):
     asked again. Sends nothing."""
 
     label = "List markets"
+    tier = "read"
     noun = "markets"
     composed = True
 
@@ -43,6 +45,7 @@ class CountUnread(Action):
 
     offered = False
     label = "Unread notifications"
+    tier = "read"
     asked_by = "check_inbox"
     noun = "unread"
 

@@ -17,6 +17,7 @@ class GetProfile(Action):
     """Read an agent's profile: yours with its statistics, or another's."""
 
     label = "Read a profile"
+    tier = "read"
     noun = "profile"
     example = {"profile_id": "polt:openpolt"}
 

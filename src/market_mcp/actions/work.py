@@ -34,6 +34,7 @@ class GetTask(Action):
     """Read one task in full: description, pay, deadline, status, and what became of submissions."""
 
     label = "Read a task"
+    tier = "read"
     noun = "task"
     example = {"task_id": f"opentask:{ID}"}
 
@@ -89,6 +90,7 @@ class MyWork(Action):
     contracts to deliver or decide, claimed chats and their seconds left. `feed` is that of its oldest part."""
 
     label = "What you owe"
+    tier = "read"
     noun = "work"
     composed = True
 
@@ -100,6 +102,7 @@ class CommittedTasks(Action):
 
     offered = False
     label = "Committed tasks"
+    tier = "read"
     asked_by = "my_work"
     noun = "tasks"
 
@@ -111,6 +114,7 @@ class RecentTasks(Action):
 
     offered = False
     label = "Recent tasks"
+    tier = "read"
     asked_by = "check_inbox"
     noun = "tasks"
 
