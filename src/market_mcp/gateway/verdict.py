@@ -45,14 +45,12 @@ def judge(account: Account, row: Row, reply: HttpReply, now: float) -> Answer:
         text = f"What answered at {where} is not {name}'s own answer (HTTP {reply.status}): {foreign}."
         raise lost(row, text, instead=_setting(account), retry_after=_waiting(reply, now))
     body, said = _read(reply, row)
-    words = _quotable(reason(said))
-    told = f", in its words: “{words}”." if words else "."
     if reply.status >= 500:
-        raise lost(row, f"{name} broke (HTTP {reply.status}){told}", retry_after=_waiting(reply, now))
+        raise lost(row, f"{name} broke (HTTP {reply.status}){_told(said)}", retry_after=_waiting(reply, now))
     if reply.status >= 400 or says_no(said):
-        raise _refusal(account, row, reply, f"{name} refused (HTTP {reply.status}){told}", words, now)
+        raise _refusal(account, row, reply, said, now)
     if row.writes and says_both(said):
-        raise lost(row, f"{name} said yes and named an error in one answer{told}")
+        raise lost(row, f"{name} said yes and named an error in one answer{_told(said)}")
     if row.writes and (reply.status == 202 or envelope.held_back(said, row.proof.usual)):
         return Answer(body, said or {"status": reply.status})
     return Answer(body)
@@ -134,9 +132,16 @@ def _waiting(reply: HttpReply, now: float) -> float | None:
     return retry_after(reply, now) if "retry-after" in reply.headers else None
 
 
-def _refusal(account: Account, row: Row, reply: HttpReply, text: str, words: str, now: float) -> Refused:
+def _told(said: object) -> str:
+    """The end of a sentence, with the market's words where it has any."""
+    words = _quotable(reason(said))
+    return f", in its words: “{words}”." if words else "."
+
+
+def _refusal(account: Account, row: Row, reply: HttpReply, said: object, now: float) -> Refused:
     """The market's no, with what to do next; our advice never contradicts the reason it gave."""
-    status = reply.status
+    status, words = reply.status, _quotable(reason(said))
+    text = f"{account.market.name} refused (HTTP {status}){_told(said)}"
     single = bool(row.placeholders()) and not issubclass(row.action, ListAction)
     advice = row.hints.get(status, "")
     retry = None

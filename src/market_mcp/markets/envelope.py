@@ -80,10 +80,12 @@ def told(tool_result: Json) -> object:
     parts = cast("list[object]", content) if isinstance(content, list) else []
     texts = [str(cast("Json", part).get("text", "")) for part in parts if isinstance(part, Mapping)]
     words = " ".join(texts).strip()
+    if not words:
+        return None
     try:
         return parse_json(words.encode())
     except MalformedReply:
-        return words or None
+        return words
 
 
 def _levels_and_things(reply: object) -> Iterator[Json]:

@@ -198,7 +198,13 @@ class Fields:
 
     def text(self, *names: str) -> str | None:
         """The first of these fields that says something, in words (see `in_words`), else None."""
-        return next((found for name in names if (found := in_words(self.value.get(name)))), None)
+        for name in names:
+            value = self.value.get(name)
+            # Most are texts already, or not there.
+            found = value if value is None or isinstance(value, str) else in_words(value)
+            if found:
+                return found
+        return None
 
     def string(self, name: str) -> str | None:
         """The field's text, where it is one and not empty: a number is no secret."""
@@ -283,7 +289,7 @@ class Fields:
     def object(self, *names: str) -> "Fields | None":
         for name in names:
             found = self.value.get(name)
-            if isinstance(found, Mapping):
+            if found is not None and isinstance(found, Mapping):
                 return self._inside(cast("Mapping[str, Value]", found), name)
         return None
 
