@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import anyio
 import httpx2
 import pytest
 
@@ -14,7 +15,7 @@ from market_mcp.actions.work import ListTasks
 from market_mcp.markets import MARKETS
 from market_mcp.sandbox.world import OTHER_KEYS
 from market_mcp.state.store import State
-from rig import Json, Rig, Worker, dispatcher_at, sandbox_accounts
+from rig import MARGIN, Json, Rig, Worker, dispatcher_at, sandbox_accounts
 
 pytestmark = pytest.mark.anyio
 
@@ -56,9 +57,19 @@ async def test_pages_that_are_smaller_than_asked_for_do_not_end_a_list(there: in
     assert found == [f"polt:{number}" for number in range(there)] and cursor is None
 
 
-async def test_a_board_that_fits_on_one_short_page_leads_nowhere() -> None:
+ENDS: list[Json] = [
+    {"has_more": False},
+    {"hasMore": False, "total": 400},
+    {"pagination": {"totalPages": 1}},
+    {"total": 19},
+    {"meta": {"total": 19, "page": 1, "limit": 20}},
+]
+
+
+@pytest.mark.parametrize("said", ENDS)
+async def test_a_board_that_says_where_it_ends_is_asked_no_further(said: Json) -> None:
     posts = [{"id": str(number), "title": f"Post {number}"} for number in range(19)]
-    at = market({"/agentjob/api/tasks": lambda _: {"data": posts}})
+    at = market({"/agentjob/api/tasks": lambda _: {"data": posts, **said}})
     async with dispatcher_at(at, ManualClock(), State(None), [account("agentjob")]) as dispatcher:
         assert "next_cursor" not in await dispatcher.perform(ListPosts(limit=50))
 
@@ -91,6 +102,130 @@ async def test_every_comment_of_a_long_thread_can_be_reached() -> None:
     assert read == [f"opentask:c{number}" for number in range(250)]
     # Each page once, and none before it was needed.
     assert asked == ["", "100", "200"]
+
+
+@pytest.mark.parametrize("comments", [[], [{"id": "c1", "body": "x"}]])
+async def test_a_thread_whose_cursor_never_moves_ends_and_says_why(comments: list[Json]) -> None:
+    asked: list[str | None] = []
+
+    def stuck(query: Mapping[str, str]) -> Json:
+        asked.append(query.get("cursor"))
+        return {"comments": comments, "nextCursor": "same"}
+
+    at = market(
+        {
+            "/opentask/api/tasks/t1": lambda _: {"task": {"id": "t1", "title": "Talked about"}},
+            "/opentask/api/agent/tasks/t1/comments": stuck,
+        }
+    )
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
+        with anyio.fail_after(MARGIN):
+            result = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=500))
+    assert asked == ([None] if not comments else [None, "same"])
+    assert "again and again" in result["left_out"]["replies"] or "empty page" in result["left_out"]["replies"]
+    assert "next_replies_offset" not in result
+
+
+async def test_a_thread_without_end_is_read_no_further_than_one_answer_may_and_no_reply_is_lost() -> None:
+    def endless(query: Mapping[str, str]) -> Json:
+        page = int(query.get("cursor", "0"))
+        return {"comments": [{"id": f"c{page}", "body": "x"}], "nextCursor": str(page + 1)}
+
+    at = market(
+        {
+            "/opentask/api/tasks/t1": lambda _: {"task": {"id": "t1", "title": "Talked about"}},
+            "/opentask/api/agent/tasks/t1/comments": endless,
+        }
+    )
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")], budget=10_000) as dispatcher:
+        result = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=500))
+        assert "no further for one answer" in result["left_out"]["replies"]
+        result = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=40))
+        assert [reply["id"] for reply in result["post"]["replies"]] == ["opentask:c40"]
+
+
+async def test_comments_that_were_read_are_shown_though_a_further_page_fails() -> None:
+    def comments(query: Mapping[str, str]) -> Json:
+        if "cursor" in query:
+            return {"error": "Cursor expired"}
+        return {"comments": [{"id": "c1", "body": "x"}], "nextCursor": "2"}
+
+    at = market(
+        {
+            "/opentask/api/tasks/t1": lambda _: {"task": {"id": "t1", "title": "Talked about"}},
+            "/opentask/api/agent/tasks/t1/comments": comments,
+        }
+    )
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
+        first = await dispatcher.perform(GetPost(post_id="opentask:t1"))
+        assert len(first["post"]["replies"]) == 1 and first["next_replies_offset"] == 1
+        further = await dispatcher.perform(GetPost(post_id="opentask:t1", replies_offset=1))
+        assert "Cursor expired" in further["left_out"]["replies"]
+
+
+Turning = Callable[[int], Json]
+ALWAYS: list[Json] = [{"id": "1", "title": "The same"}]
+ROUND: dict[str, tuple[Turning, str]] = {
+    "the cursor stands": (
+        lambda page: {"tasks": [{"id": str(page), "title": "x"}], "nextCursor": "c"},
+        "again and again",
+    ),
+    "cursors go in a circle": (
+        lambda page: {"tasks": [{"id": str(page), "title": "x"}], "nextCursor": f"c{page % 3}"},
+        "again and again",
+    ),
+    "empty pages lead on": (lambda page: {"tasks": [], "nextCursor": f"c{page}"}, "empty page"),
+    "the same page under any cursor": (lambda page: {"tasks": ALWAYS, "nextCursor": f"c{page}"}, "given before"),
+}
+
+
+@pytest.mark.parametrize("how", ROUND)
+async def test_a_list_that_a_market_lets_go_round_ends_and_says_why(how: str) -> None:
+    answer, why = ROUND[how]
+    asked = [0]
+
+    def page(_: Mapping[str, str]) -> Json:
+        asked[0] += 1
+        return answer(asked[0])
+
+    clock = ManualClock()
+    async with dispatcher_at(
+        market({"/opentask/api/tasks": page}), clock, State(None), [account("opentask")]
+    ) as dispatcher:
+        result = await dispatcher.perform(ListTasks(limit=50))
+        for _ in range(12):
+            if "next_cursor" not in result:
+                break
+            await clock.advance(61)
+            result = await dispatcher.perform(ListTasks(limit=50, cursor=result["next_cursor"]))
+    assert "next_cursor" not in result and why in result["feeds"]["opentask"]["ends"]
+
+
+async def test_an_item_that_stands_twice_in_a_page_is_one() -> None:
+    twice = [{"id": "1", "title": "A"}, {"id": "2", "title": "B"}, {"id": "1", "title": "A"}]
+    at = market({"/opentask/api/tasks": lambda _: {"tasks": twice}})
+    async with dispatcher_at(at, ManualClock(), State(None), [account("opentask")]) as dispatcher:
+        found = (await dispatcher.perform(ListTasks()))["tasks"]
+    assert [task["id"] for task in found] == ["opentask:1", "opentask:2"]
+
+
+async def test_a_filter_of_ours_reads_on_within_the_budget_and_says_how_far() -> None:
+    def page(query: Mapping[str, str]) -> Json:
+        numbers = range((int(query["page"]) - 1) * 20, min(int(query["page"]) * 20, 200))
+        return {"tasks": [{"id": str(n), "title": "rare" if n % 40 == 0 else "common"} for n in numbers]}
+
+    found: list[str] = []
+    clock = ManualClock()
+    async with dispatcher_at(market({"/polt/api/tasks": page}), clock, State(None), [account("polt")]) as dispatcher:
+        result = await dispatcher.perform(ListTasks(query="rare", limit=5))
+        assert result["feeds"]["polt"]["covers"].startswith("query: 80 items were looked at")
+        for _ in range(9):
+            found += [task["id"] for task in result["tasks"]]
+            if "next_cursor" not in result:
+                break
+            await clock.advance(61)
+            result = await dispatcher.perform(ListTasks(query="rare", limit=5, cursor=result["next_cursor"]))
+    assert found == [f"polt:{n}" for n in (0, 40, 80, 120, 160)] and "next_cursor" not in result
 
 
 async def test_a_thread_that_ends_with_its_page_leads_nowhere_and_past_its_end_is_nothing() -> None:

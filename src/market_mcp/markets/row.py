@@ -1,7 +1,7 @@
 """A row of a market's table: how one action becomes one HTTP request, and how the reply becomes a result."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, cast
@@ -41,20 +41,43 @@ class Filter(NamedTuple):
 class Paging:
     """How a market pages a list: by page number (`page`) or by an opaque cursor (`cursor`).
 
-    `limit` is how many items are asked for at once. `full` is for page numbers: a page of at least that many items may
-    be followed by another. It is below `limit` where the market may give fewer items than it is asked for.
+    `limit` is how many items are asked for at once.
     """
 
     param: Literal["page", "cursor"]
     limit: int = UPSTREAM_PAGE
-    full: int = UPSTREAM_PAGE
 
     def next(self, reply: Fields, count: int, cursor: str | None) -> str | None:
-        """The cursor after a page of `count` items that was asked for with `cursor`."""
+        """The cursor after a page of `count` items that was asked for with `cursor`.
+
+        A short page proves no end: a market may give fewer items than it is asked for. An empty one does, and what the
+        market says of the whole.
+        """
+        places = (reply, reply.unwrap("data"), reply.unwrap(*_ABOUT_PAGES))
+        more = next((flag for place in places for name in _MORE if (flag := place.flag(name)) is not None), None)
         if self.param == "cursor":
-            return reply.text("nextCursor", "next_cursor")
-        # Page-numbered markets document no total. A page that may be full is followed by one that may be empty.
-        return str(int(cursor or 1) + 1) if count >= self.full else None
+            following = next((found for place in places if (found := place.text("nextCursor", "next_cursor"))), None)
+            return None if more is False else following
+        page = int(cursor or 1)
+        ended = not count if more is None else not (more and count)
+        return None if ended or (more is None and _is_last(places, page, count)) else str(page + 1)
+
+
+_ABOUT_PAGES = ("pagination", "meta", "paging", "pageInfo", "page_info")
+_MORE = ("has_more", "hasMore", "has_next", "hasNext", "hasNextPage")
+
+
+def _is_last(places: Sequence[Fields], page: int, count: int) -> bool:
+    """Whether a market says by the number of its pages or items that this page, of `count` items, is the last."""
+
+    def said(*names: str) -> int | None:
+        return next((found for place in places if (found := place.whole(*names)) is not None), None)
+
+    pages, total = said("totalPages", "total_pages", "pageCount", "page_count"), said("total", "totalCount")
+    size = said("limit", "per_page", "perPage", "pageSize", "page_size") or count
+    if pages is not None:
+        return page >= pages
+    return total is not None and (page - 1) * size + count >= total
 
 
 def nothing(_: Action) -> Mapping[str, object]:
@@ -125,6 +148,8 @@ class Limits:
     """Its limits on lengths in characters, where they are below those of the action."""
     quota: Quota | None = None
     standing: Standing | None = None
+    urgent: bool = False
+    """Whether it is sent though the market wants to be left alone, since somebody who paid waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +264,13 @@ class Row:
         items, unreadable = reply.readable_each(self.listing.items, self.decode)
         paging = self.listing.paging
         following = paging.next(reply, len(items) + unreadable, cursor) if paging else None
-        return Page(items, following, unreadable)._asdict()
+        return Page(_each_once(items), following, unreadable)._asdict()
+
+
+def _each_once(items: Sequence[Any]) -> list[Any]:
+    """The items without those whose id stood before; a market may give one twice in a page."""
+    ids = [cast("Mapping[str, object]", item).get("id") if isinstance(item, Mapping) else None for item in items]
+    return [item for place, item in enumerate(items) if ids[place] is None or ids[place] not in ids[:place]]
 
 
 def sends(

@@ -137,7 +137,7 @@ async def open_dispatcher(
                 SubmitResponse: chats.respond,
             },
             lists=FanOut(gateway),
-            reads=Reads(gateway),
+            reads=Reads(gateway, clock),
             writes=Writes(
                 gateway,
                 presence,

@@ -9,7 +9,7 @@ import anyio
 from market_mcp.accounts import Account
 from market_mcp.actions import ListAction
 from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
-from market_mcp.gateway.exchange import PASSING
+from market_mcp.gateway.pacing import WAITING_HELPS, Held
 from market_mcp.gateway.pipeline import Gateway, feed_of
 from market_mcp.markets.domain import Result
 from market_mcp.markets.filters import choices
@@ -23,6 +23,7 @@ from market_mcp.services.merging import (
     encode_cursor,
     excerpt,
     followable,
+    joined,
     left_to_us,
     narrow,
     order_of,
@@ -30,6 +31,9 @@ from market_mcp.services.merging import (
     unsupported,
 )
 from market_mcp.text.sanitize import UNTRUSTED
+
+PAGES_AT_ONCE = 4
+"""Pages that are read for one answer where the market leaves a filter to us: as many as the usual polling budget."""
 
 TOO_FAR = "its list goes on, but its place there is too long for a cursor; ask this market alone, or narrow the list"
 
@@ -116,19 +120,49 @@ class FanOut:
         numbered = paging is not None and paging.param == "page"
         if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
             raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
-        answer, held = await self._gateway.read(account, row, native, position.cursor)
-        page = cast("Mapping[str, Any]", answer)
-        items: Sequence[Item] = narrow(row, action, page["items"])[position.given :]
-        tool = READ_WHOLE.get(type(action).noun)
-        if tool is not None:
-            items = [excerpt(item, tool) for item in items]
-        feed = feed_of(held)
-        if page["unreadable"]:
-            feed["unreadable_items"] = page["unreadable"]
         ours = left_to_us(row, action)
-        if ours and (page["next"] or position.cursor):
-            feed["covers"] = f"{', '.join(ours)}: one page of {len(page['items'])} only, not the market's whole list"
-        return Share(account.name, items, position, page["next"]), feed
+        # What is put in order here is so page by page, and pages in order do not make a list in order.
+        most = PAGES_AT_ONCE if ours and sort_key(action) is None else 1
+        shares: list[Share] = []
+        helds: list[Held] = []
+        looked_at = unreadable = 0
+        begun, ended = position, ""
+        for _ in range(most):
+            try:
+                answer, held = await self._gateway.read(account, row, native, position.cursor)
+            except CallError:
+                if not shares:
+                    raise
+                break
+            page = cast("Mapping[str, Any]", answer)
+            ended = position.walk.end(page, position.cursor)
+            share = _share_of(account.name, action, narrow(row, action, page["items"]), position, page, ended)
+            shares.append(share)
+            helds.append(held)
+            looked_at += len(page["items"])
+            unreadable += page["unreadable"]
+            if share.next is None or sum(len(each.items) for each in shares) >= action.limit:
+                break
+            position = share.after(len(share.items)) or position
+        feed = feed_of(max(helds, key=lambda held: held.age))
+        if unreadable:
+            feed["unreadable_items"] = unreadable
+        if ended:
+            feed["ends"] = f"The list ends here, since {ended}."
+        if ours and (shares[-1].next or begun.cursor):
+            feed["covers"] = f"{', '.join(ours)}: {looked_at} items were looked at, not the market's whole list"
+        return joined(shares), feed
+
+
+def _share_of(
+    market: str, action: ListAction, items: Sequence[Item], position: Position, page: Mapping[str, Any], ended: str
+) -> Share:
+    """What is left of a page's items, from a position on."""
+    start = position.start(items)
+    tool = READ_WHOLE.get(type(action).noun)
+    left = [item if tool is None else excerpt(item, tool) for item in items[start:]]
+    following = None if ended else page["next"]
+    return Share(market, left, position._replace(given=start), following, position.walk.after(page))
 
 
 def _ids(action: ListAction) -> dict[str, object]:
@@ -138,7 +172,7 @@ def _ids(action: ListAction) -> dict[str, object]:
 
 def _may_pass(error: CallError) -> bool:
     """Whether the same read may succeed later."""
-    return isinstance(error, TooSoon | Unavailable) or (isinstance(error, Refused) and error.status in PASSING)
+    return isinstance(error, TooSoon | Unavailable) or (isinstance(error, Refused) and error.status in WAITING_HELPS)
 
 
 def _all_failed(errors: Mapping[str, CallError]) -> CallError:

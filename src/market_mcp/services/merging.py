@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +15,7 @@ from market_mcp.errors import BadCall
 from market_mcp.markets import Row
 from market_mcp.markets.domain import plain
 from market_mcp.markets.filters import contradicts, filters_of, is_upstream, local_of
+from market_mcp.services.paging import START, Walk, mark, name_of
 from market_mcp.text.times import seconds
 from market_mcp.text.truncate import ROOM, compact
 
@@ -35,27 +36,69 @@ READ_WHOLE = {
 """By what a list brings: the tool that reads one of them whole, where there is one."""
 
 
+REMEMBERED = 4
+"""Items given out last that a position remembers, to be found again where others were put in or taken out meanwhile."""
+
+
 class Position(NamedTuple):
-    """Where a market's list goes on: the cursor of its page, and how many of that page's items were given out."""
+    """Where a market's list goes on: the cursor of its page, and how many of that page's items were given out.
+
+    `last` are marks of the items given out last, `walk` how far the list was followed before this page.
+    """
 
     cursor: str | None = None
     given: int = 0
+    last: tuple[str, ...] = ()
+    walk: Walk = START
+
+    def start(self, items: Sequence[Item]) -> int:
+        """The place in this page of the first item that was not given out yet."""
+        marks = [mark(name_of(item)) for item in items]
+        for place in range(len(marks) - 1, -1, -1):
+            # The page may have moved under us: what was given out last stands in it as it did, or does not count.
+            before = self.last[-(place + 1) :]
+            if before and tuple(marks[place + 1 - len(before) : place + 1]) == before:
+                return place + 1
+        return min(self.given, len(items))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one market has to offer for an answer: items not given out yet, and where its next page starts."""
+    """What a page of one market has to offer for an answer: items not given out yet, and where the next page starts.
+
+    `walk` is how far the list was followed with this page, `then` the share of the next page, if that was read too.
+    """
 
     market: str
     items: Sequence[Item]
     position: Position
     next: str | None
+    walk: Walk = START
+    then: "Share | None" = None
+
+    def all(self) -> list[Item]:
+        """The items of all pages that were read."""
+        return [*self.items, *(self.then.all() if self.then else ())]
 
     def after(self, taken: int) -> Position | None:
         """Where to go on when `taken` of the items were given out; None at the end of the list."""
+        marks = (mark(name_of(item)) for item in self.all()[:taken])
+        return self._after(taken, (*self.position.last, *marks)[-REMEMBERED:])
+
+    def _after(self, taken: int, last: tuple[str, ...]) -> Position | None:
         if taken < len(self.items):
-            return Position(self.position.cursor, self.position.given + taken)
-        return Position(self.next) if self.next is not None else None
+            return self.position._replace(given=self.position.given + taken, last=last)
+        if self.then is not None:
+            return self.then._after(taken - len(self.items), last)
+        return None if self.next is None else Position(self.next, 0, last, self.walk)
+
+
+def joined(shares: Sequence[Share]) -> Share:
+    """One share of pages that follow one another."""
+    *before, share = shares
+    for each in reversed(before):
+        share = replace(each, then=share)
+    return share
 
 
 def deal(
@@ -68,7 +111,7 @@ def deal(
     """
     taken = {share.market: 0 for share in shares}
     items: list[Item] = []
-    offered = _in_turn(shares)
+    offered = _in_turn([(share, share.all()) for share in shares])
     for share, item in offered if key is None else sorted(offered, key=lambda one: key(one[1])):
         room -= len(compact(item)) + 1
         if len(items) == limit or (items and room < 0):
@@ -79,11 +122,11 @@ def deal(
     return items, {market: position for market, position in positions.items() if position is not None}
 
 
-def _in_turn(shares: Sequence[Share]) -> Iterator[tuple[Share, Item]]:
-    for turn in range(max((len(share.items) for share in shares), default=0)):
-        for share in shares:
-            if turn < len(share.items):
-                yield share, share.items[turn]
+def _in_turn(shares: Sequence[tuple[Share, Sequence[Item]]]) -> Iterator[tuple[Share, Item]]:
+    for turn in range(max((len(items) for _, items in shares), default=0)):
+        for share, items in shares:
+            if turn < len(items):
+                yield share, items[turn]
 
 
 def encode_cursor(action: ListAction, positions: Mapping[str, Position]) -> str | None:
@@ -121,12 +164,19 @@ def decode_cursor(action: ListAction) -> dict[str, Position] | None:
     return found
 
 
-def _position(cursor: object, given: object) -> Position:
+def _position(cursor: object, given: object, last: object, walk: object) -> Position:
+    """A position as a cursor brings it back. Raises ValueError or TypeError for one that none of ours can hold."""
     if not isinstance(cursor, str | None) or not isinstance(given, int) or given < 0:
+        raise ValueError("no position")
+    if not isinstance(last, list) or not isinstance(walk, list):
         raise ValueError("no position")
     # Half a character can be written in JSON, but not in a request.
     (cursor or "").encode()
-    return Position(cursor, given)
+    pages, *marks = cast("list[object]", walk)
+    if not isinstance(pages, int) or pages < 0:
+        raise ValueError("no position")
+    cursor_mark, page_mark = map(str, marks)
+    return Position(cursor, given, tuple(map(str, cast("list[object]", last))), Walk(pages, cursor_mark, page_mark))
 
 
 def _fingerprint(action: ListAction) -> str:

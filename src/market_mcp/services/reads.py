@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import anyio.lowlevel
+
 from market_mcp.accounts import KEYED, Account
 from market_mcp.actions import Action
 from market_mcp.actions.board import GetPost
+from market_mcp.clock import Clock
 from market_mcp.errors import CallError, Refused
 from market_mcp.gateway.pacing import Held
 from market_mcp.gateway.pipeline import Gateway, feed_of
 from market_mcp.markets import Row
 from market_mcp.markets.domain import Result
+from market_mcp.services.paging import MOST_PAGES, MOST_SECONDS, MOST_SIZE, Walk, name_of
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.truncate import ROOM, beginning, compact, portion
 
@@ -19,8 +23,9 @@ from market_mcp.text.truncate import ROOM, beginning, compact, portion
 class Reads:
     """Reads one thing, with what joins it."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self._gateway = gateway
+        self._clock = clock
 
     async def perform(self, action: Action) -> Result:
         """The thing; where the key turns out not to allow it, what the public may see of it. Raises CallError."""
@@ -48,9 +53,11 @@ class Reads:
         more: dict[str, bool] = {}
         for name, part in row.also.items():
             try:
-                found[name], more[name] = await self._part(account, name, part, action)
+                found[name], more[name], missing = await self._part(account, name, part, action)
             except CallError as error:
-                left_out[name] = error.as_text()
+                missing = error.as_text()
+            if missing:
+                left_out[name] = missing
         leads_on: Result = {}
         replies: Result = {}
         if isinstance(action, GetPost):
@@ -70,16 +77,32 @@ class Reads:
             content["left_out"] = left_out
         return self._gateway.framed(account, content)
 
-    async def _part(self, account: Account, name: str, row: Row, action: Action) -> tuple[Any, bool]:
-        """What joins a single thing, and whether it goes on: a list is read as far as the place that is asked for."""
+    async def _part(self, account: Account, name: str, row: Row, action: Action) -> tuple[Any, bool, str]:
+        """What joins a single thing, whether it goes on, and what is missing of it and why.
+
+        A list is read as far as the place that is asked for. Raises CallError where there is nothing of it.
+        """
         answer, _ = await self._gateway.read(account, row, action)
         if row.listing is None:
-            return answer, False
-        items, following = list(answer["items"]), answer["next"]
-        while following is not None and len(items) <= getattr(action, f"{name}_offset"):
-            answer, _ = await self._gateway.read(account, row, action, following)
-            items, following = [*items, *answer["items"]], answer["next"]
-        return items, following is not None
+            return answer, False, ""
+        begun, walk, asked = self._clock.boot(), Walk(), None
+        items: dict[str, Any] = {}
+        for _ in range(MOST_PAGES):
+            items |= {name_of(item): item for item in answer["items"] if name_of(item) not in items}
+            ended, walk = walk.end(answer, asked), walk.after(answer)
+            asked = answer["next"]
+            if ended or asked is None or len(items) > getattr(action, f"{name}_offset"):
+                missing = f"More may be missing, since {ended}." if ended else ""
+                return list(items.values()), bool(asked) and not ended, missing
+            if self._clock.boot() - begun > MOST_SECONDS or len(compact(list(items.values()))) > MOST_SIZE:
+                break
+            # What is held is read without waiting for anybody; others are to have their turn all the same.
+            await anyio.lowlevel.checkpoint()
+            try:
+                answer, _ = await self._gateway.read(account, row, action, asked)
+            except CallError as error:
+                return list(items.values()), False, f"The list goes on, but {error.as_text()}"
+        return list(items.values()), False, "The list goes on, but no further for one answer."
 
 
 class Look:

@@ -8,7 +8,7 @@ from market_mcp.markets.domain import Milestone, Post, Reply, Result, present
 from market_mcp.markets.reply import Fields
 from market_mcp.markets.row import Effect, Filter, Listing, Paging, Proof, Request, Row, sends
 
-PAGES = Paging("page", full=20)
+PAGES = Paging("page", limit=20)
 """POLT skill: "results per page (default 20)", and no word of the most there can be."""
 
 
