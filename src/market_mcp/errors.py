@@ -45,7 +45,8 @@ class CallError(MarketMcpError):
     """One call failed.
 
     `message` says what happened, `effect` whether anything can have changed at the market, `next` what to do now, and
-    `retry_after_seconds` when the same call may be made again, where that is known.
+    `retry_after_seconds` when the same call may be made again, where that is known. `leave_alone` are the seconds for
+    which the market asked in its answer that nothing be sent.
     """
 
     kind: str = "failed"
@@ -55,6 +56,7 @@ class CallError(MarketMcpError):
         super().__init__(message)
         self.message = message
         self.next = next
+        self.leave_alone: float | None = None
         self.retry_after_seconds = None if retry_after_seconds is None else max(1, round(retry_after_seconds + 0.49))
 
     def as_result(self) -> dict[str, object]:

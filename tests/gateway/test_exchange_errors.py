@@ -285,11 +285,14 @@ async def test_a_market_that_asks_for_patience_is_quoted(both: Worker) -> None:
     bid = await both.refused("place_bid", task_id=task, price="100 USDC")
     says(bid, "refused", "HTTP 429", "Too many requests")
     assert bid.content["retry_after_seconds"] == 17 and "17" in bid.text
+    # Until then nothing else is sent there.
+    for refusal in (await both.refused("get_task", task_id=task), await both.refused("list_bids")):
+        assert refusal.content["error"] == "too_soon" and refusal.content["retry_after_seconds"] == 17
+        assert "Too many requests" in refusal.text
+    await both.clock.advance(17)
     # A read has used its slot up, so the interval is the earliest, whatever the market would allow.
     read = await both.refused("get_task", task_id=task)
     assert read.content["retry_after_seconds"] == 60
-    listed = await both.refused("list_bids")
-    assert listed.content["retry_after_seconds"] == 60
     posts = await both.call("list_posts")
     assert "opentask" not in posts.get("skipped", {}), "the held page needs no market"
     await still_answers(both)

@@ -51,9 +51,9 @@ async def read(worker: Worker) -> str:
     return (await worker.call("get_task", task_id="polt:1"))["task"]["title"]
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [502, 503, 504])
 async def test_a_read_of_one_thing_gets_over_a_passing_trouble(rig: Rig, status: int) -> None:
-    market = Scripted(busy(status), busy(status, retry_after="1"), well(TASK))
+    market = Scripted(busy(status), busy(status), well(TASK))
     async with rig.open(LIVE, market=market) as worker:
         assert await read(worker) == "A task"
     assert market.asked == 3
@@ -68,7 +68,9 @@ async def test_after_three_tries_the_last_answer_counts(rig: Rig, caplog: pytest
     assert not caplog.records
 
 
-@pytest.mark.parametrize("trouble", [busy(500), busy(503, retry_after="60"), busy(429, retry_after="6"), busy(404)])
+@pytest.mark.parametrize(
+    "trouble", [busy(500), busy(503, retry_after="1"), busy(429), busy(429, retry_after="6"), busy(404)]
+)
 async def test_a_trouble_that_does_not_pass_soon_is_told_at_once(rig: Rig, trouble: httpx2.Response) -> None:
     market = Scripted(trouble, well(TASK))
     async with rig.open(LIVE, market=market) as worker:

@@ -186,7 +186,7 @@ async def test_progress_is_told_while_a_call_waits(both: Worker) -> None:
     assert told == [(seconds, 20, "waiting for a paid question") for seconds in (0, 5, 10)]
 
 
-@pytest.mark.parametrize(("kind", "wait"), [("status", 0), ("status", 30), ("rate_limit", 30), ("malformed", 0)])
+@pytest.mark.parametrize(("kind", "wait"), [("status", 0), ("status", 30), ("malformed", 0)])
 async def test_a_wait_that_fails_is_explained_and_the_next_one_works(both: Worker, kind: Any, wait: int) -> None:
     both.world.faults.add(Fault(kind, market="agentjob", path="/api/agents/tasks"))
     refusal = await both.refused("get_next_task", wait_seconds=wait)

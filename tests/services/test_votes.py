@@ -203,7 +203,7 @@ async def test_a_withdrawal_that_did_not_happen_can_be_repeated(both: Worker) ->
     both.wire.broken = httpx2.ConnectError("no route")
     assert (await both.refused("withdraw_vote", post_id=post)).content["error"] == "unavailable"
     both.wire.broken = None
-    both.world.faults.add(Fault("rate_limit", market="polt", path="*/vote"))
+    both.world.faults.add(Fault("status", market="polt", path="*/vote", status=403))
     assert (await both.refused("withdraw_vote", post_id=post)).content["error"] == "refused"
     assert standing(both.world, post) == 1
     assert (await both.call("withdraw_vote", post_id=post))["your_vote"] == 0
@@ -218,7 +218,7 @@ def wordless(path: str, answer: Json) -> Json:
 def refuse_the_second(world: World) -> None:
     """Lets one vote through and refuses the next."""
     world.faults.add(Fault("latency", market="polt", path="*/vote", seconds=0))
-    world.faults.add(Fault("rate_limit", market="polt", path="*/vote"))
+    world.faults.add(Fault("status", market="polt", path="*/vote", status=403))
 
 
 async def test_two_upvotes_at_once_leave_one_vote_on_a_market_that_does_not_say_so(rig: Rig) -> None:
@@ -246,7 +246,7 @@ class Reluctant(httpx2.AsyncBaseTransport):
             self._votes += 1
             if self._votes == 1:
                 await self._clock.sleep(5)
-                return httpx2.Response(429, json={"error": "Too many requests"})
+                return httpx2.Response(403, json={"error": "Not now"})
         return await self._inner.handle_async_request(request)
 
 

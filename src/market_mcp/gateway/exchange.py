@@ -8,11 +8,12 @@ from typing import Any
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
 from market_mcp.clock import Clock
-from market_mcp.errors import BadCall, MalformedReply, Unavailable
+from market_mcp.errors import BadCall, CallError, MalformedReply, Unavailable
+from market_mcp.gateway import waiting
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.secret_scan import SecretScan
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
-from market_mcp.gateway.verdict import Answer, judge, lost, retry_after
+from market_mcp.gateway.verdict import Answer, judge, lost
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
 from market_mcp.markets.reply import MAX_BODY, Fields, as_utf8, parse_json
@@ -29,21 +30,21 @@ TRIES_WITHIN = 20.0
 """Seconds after the first of these tries within which a further one may begin."""
 
 LONGEST_PAUSE = 5.0
-"""Seconds; who is asked to wait longer is told so and decides for himself."""
+"""Seconds between two of them at most."""
 
 SHOWN = 4_000
 """Characters of a claimed question that could not be read, shown as it came."""
 
-PASSING = frozenset({429, 502, 503, 504})
+PASSING = frozenset({502, 503, 504})
 """Statuses after which the same read may succeed a moment later."""
 
 
 class _Busy(Exception):
     """A reply with a passing status, carried to the next try."""
 
-    def __init__(self, reply: HttpReply, pause: float | None) -> None:
+    def __init__(self, reply: HttpReply) -> None:
         super().__init__(reply.status)
-        self.reply, self.pause = reply, pause
+        self.reply = reply
 
 
 class Exchange:
@@ -113,7 +114,13 @@ class Exchange:
         with contextlib.suppress(MalformedReply):
             reply = replace(reply, body=as_utf8(reply.body, reply.headers.get("content-type", "")))
         # Only now: a key that is quoted in UTF-16 is a key too.
-        return judge(account, row, _without_key(account, reply), self._clock.now())
+        reply = _without_key(account, reply)
+        now = self._clock.now()
+        try:
+            return judge(account, row, reply, now)
+        except CallError as error:
+            error.leave_alone = waiting.asked_for(reply, _json(reply), now)
+            raise
 
     def decode(self, account: Account, row: Row, body: bytes, cursor: str | None = None) -> Any:
         """What a body says, in our words and scrubbed; a page of a list as `items` and `next`. Raises CallError."""
@@ -144,10 +151,10 @@ class Exchange:
     async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """One try. Raises _Busy where the same read may succeed a moment later."""
         reply = await self._transport.send(account, request)
-        if reply.status in PASSING and row.method == "GET" and not row.effect.claims:
-            pause = retry_after(reply, self._clock.now()) if "retry-after" in reply.headers else None
-            if pause is None or pause <= LONGEST_PAUSE:
-                raise _Busy(reply, pause)
+        passing = reply.status in PASSING and row.method == "GET" and not row.effect.claims
+        # Who names a time is left alone for that time.
+        if passing and waiting.named(reply, _json(reply), self._clock.now()) is None:
+            raise _Busy(reply)
         return reply
 
     async def _try_again(self, account: Account, row: Row, request: HttpRequest, trouble: Exception) -> HttpReply:
@@ -156,7 +163,7 @@ class Exchange:
 
         try:
             async for attempt in stamina.retry_context(
-                on=_worth_a_try, attempts=TRIES, timeout=TRIES_WITHIN, wait_initial=0.5, wait_max=LONGEST_PAUSE
+                on=(_Busy, NotSent), attempts=TRIES, timeout=TRIES_WITHIN, wait_initial=0.5, wait_max=LONGEST_PAUSE
             ):
                 with attempt:
                     if attempt.num == 1:
@@ -190,11 +197,11 @@ def fill(template: str, action: Action) -> str:
     return template.format_map({name: getattr(action, name) for name in type(action).model_fields})
 
 
-def _worth_a_try(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
-    if isinstance(error, _Busy):
-        return True if error.pause is None else error.pause
-    return isinstance(error, NotSent)
+def _json(reply: HttpReply) -> object:
+    """What a reply says, if it is in JSON."""
+    with contextlib.suppress(MalformedReply):
+        return parse_json(reply.body)
+    return None
 
 
 def _page(row: Row, cursor: str | None) -> dict[str, object]:

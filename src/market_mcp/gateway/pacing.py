@@ -11,12 +11,13 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import anyio
 
 from market_mcp.clock import Clock, elapsed, is_ahead, stamp
 from market_mcp.errors import CallError, Refused, StateUnavailable, TooSoon, Unavailable
+from market_mcp.state.holds import PROBED_AFTER, Hold, HoldTable
 from market_mcp.state.store import State, stamp_of
 
 MIN_INTERVAL = 60.0
@@ -94,6 +95,21 @@ class _Ask:
     hold: float
 
 
+class _Turn(NamedTuple):
+    """Leave to ask, under this id; `probes` where that finds out whether the market still wants to be left alone."""
+
+    ask: int
+    probes: bool
+
+
+def _left_alone(hold: Hold) -> TooSoon:
+    return TooSoon(
+        f"The market asked to be left alone, {hold.left:.0f} s more: {hold.said}",
+        next="Until then nothing is sent there but heartbeats and answers to claimed questions.",
+        retry_after_seconds=hold.left,
+    )
+
+
 class Pacing:
     """The gate. `interval` in seconds, `budget` further questions (pages, filters) a topic may cost within it."""
 
@@ -102,8 +118,24 @@ class Pacing:
         self._clock = clock
         self._interval = interval
         self._budget = budget
+        self._holds = HoldTable(state, clock)
         self._asking: dict[Question, anyio.Event] = {}
         self._pruned: float | None = None
+
+    def admit(self, account: str, route: str, *, urgent: bool = False) -> None:
+        """Raises TooSoon where the market wants to be left alone: by this call, or altogether unless it is `urgent`."""
+        for what in (route,) if urgent else ("", route):
+            hold = self._holds.left(account, what)
+            if hold is not None:
+                raise _left_alone(hold)
+
+    def leave_alone(self, account: str, what: str, seconds: float, said: str) -> None:
+        """For so long nothing is sent to the market: no call of the route `what`, and none at all where that is ""."""
+        self._holds.put(account, what, seconds, said)
+
+    def held_off(self, account: str) -> Hold | None:
+        """For how long the market wants to be left alone, if it does."""
+        return self._holds.left(account)
 
     async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]]) -> Held:
         """The answer to a question: the held one inside the interval, else what `fetch` brings.
@@ -149,26 +181,34 @@ class Pacing:
                 waits[row["topic"]] = max(wait, waits.get(row["topic"], 0.0))
         return waits
 
-    def _turn(self, question: Question) -> "Held | int | None":
-        """What a caller gets: an answer, or the id under which it is to ask, or None while somebody else asks."""
+    def _turn(self, question: Question) -> "Held | _Turn | None":
+        """What a caller gets: an answer, or leave to ask, or None while somebody else asks. Raises TooSoon."""
         with self._state.transaction() as db:
             recent = self._recent(db, question)
             last = next((ask for ask in reversed(recent) if ask.question == question.key), None)
             wait = max(self._own_wait(last), self._budget_wait(recent))
-            if wait <= 0:
+            hold = self._holds.find(db, question.account)
+            if wait <= 0 and (hold is None or hold.probe):
                 self._prune(db)
-                return self._open(db, question)
+                if hold is not None:
+                    self._holds.probed(db, question.account, hold)
+                return _Turn(self._open(db, question), probes=hold is not None)
             if last is not None and last.open and last.age < IN_FLIGHT:
                 return None
             row = db.execute(
                 "SELECT * FROM held WHERE account=? AND question=?", (question.account, question.key)
             ).fetchone()
         failure = "" if last is None else (last.failure or ("no answer came back." if last.open else ""))
+        if hold is not None:
+            wait = max(wait, hold.left)
+            failure = failure or hold.said
         if row is not None:
             age = elapsed(stamp_of(row), self._clock)
             return Held(
                 json.loads(row["answer"]), "cache", row["wall"], age, wait, stale=bool(row["stale"]), note=failure
             )
+        if hold is not None:
+            raise _left_alone(hold)
         if last is not None:
             raise TooSoon(
                 f"The last try, {last.age:.0f} s ago, failed: {failure}",
@@ -186,7 +226,9 @@ class Pacing:
         """Seconds until the interval lets a question go upstream that was last asked then."""
         if last is None:
             return 0.0
-        return (last.hold if last.stale else max(self._interval, last.hold)) - last.age
+        # A market that wants to be left alone for longer is so by the hold on its account.
+        hold = min(last.hold, PROBED_AFTER)
+        return (hold if last.stale else max(self._interval, hold)) - last.age
 
     def _budget_wait(self, recent: list[_Ask]) -> float:
         """Seconds until so many of a topic's questions lie outside the interval that there is budget for one."""
@@ -232,7 +274,7 @@ class Pacing:
         )
         return cast("int", cursor.lastrowid)
 
-    async def _fetch(self, question: Question, ask: int, fetch: Callable[[], Awaitable[object]]) -> Held:
+    async def _fetch(self, question: Question, turn: "_Turn", fetch: Callable[[], Awaitable[object]]) -> Held:
         failure, hold = "the call was broken off.", 0.0
         answer: str | None = None
         done = self._asking[question] = anyio.Event()
@@ -248,15 +290,18 @@ class Pacing:
         finally:
             # What came, or a cancellation, counts for more than that it cannot be noted; and others wait for the event.
             with contextlib.suppress(StateUnavailable):
-                self._close(ask, answer, failure, hold)
+                self._close(question, turn, answer, failure, hold)
             if self._asking.get(question) is done:
                 del self._asking[question]
             done.set()
         return Held(value, "live", self._clock.now(), 0.0, self._interval)
 
-    def _close(self, ask: int, answer: str | None, failure: str, hold: float) -> None:
+    def _close(self, question: Question, turn: "_Turn", answer: str | None, failure: str, hold: float) -> None:
         """Writes down how an asking ended. A later answer than this one stays."""
+        ask = turn.ask
         with self._state.transaction() as db:
+            if turn.probes and answer is not None:
+                self._holds.lift(db, question.account)
             # When exactly the request reached the market is not known. Counting from now never polls too early.
             self._stamp(db, ask)
             db.execute("UPDATE ask SET open=0, failure=?, hold=? WHERE id=?", (None if answer else failure, hold, ask))

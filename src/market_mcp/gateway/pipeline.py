@@ -6,7 +6,7 @@ from typing import Any
 
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
-from market_mcp.errors import BadCall, HeldBack, OutcomeUnknown, Refused, StateUnavailable
+from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Refused, StateUnavailable
 from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
 from market_mcp.gateway.messages import HttpRequest
 from market_mcp.gateway.pacing import Held, Pacing, Question
@@ -56,6 +56,7 @@ class Gateway:
         WRITE_TIMEOUT. Heartbeats and the claiming of chats go this way too.
         """
         self._check(account, row, action)
+        self._pacing.admit(account.id, row.route, urgent=row.limits.urgent)
         self._quotas.admit(account, row, action)
         if row.request.before is not None:
             seen = self._shown(account, row.request.before, action)
@@ -109,15 +110,25 @@ class Gateway:
         """
         try:
             answer = await self._exchange.send(account, row, request)
-        except Refused as refusal:
-            if refusal.status in {401, 403} and self.accounts.learn(account.name, row.scope, refusal.message):
-                refusal.next = self.accounts.named(account.name).remedy()
-            elif refusal.status == 401 and request.auth:
-                self.accounts.key_seen(account.name, account.key, taken=False)
+        except CallError as error:
+            if isinstance(error, Refused):
+                self._learn(account, row, request, error)
+            if error.leave_alone is not None:
+                # A limit of one call's own says nothing about the others.
+                own = error.kind == "refused" and row.limits.quota is not None
+                with contextlib.suppress(StateUnavailable):
+                    self._pacing.leave_alone(account.id, row.route if own else "", error.leave_alone, error.message)
             raise
         if request.auth:
             self.accounts.key_seen(account.name, account.key, taken=True)
         return answer
+
+    def _learn(self, account: Account, row: Row, request: HttpRequest, refusal: Refused) -> None:
+        """Notes what a refusal says of the key."""
+        if refusal.status in {401, 403} and self.accounts.learn(account.name, row.scope, refusal.message):
+            refusal.next = self.accounts.named(account.name).remedy()
+        elif refusal.status == 401 and request.auth:
+            self.accounts.key_seen(account.name, account.key, taken=False)
 
     @contextlib.contextmanager
     def _marking_failures(self, account: Account, row: Row, action: Action) -> Generator[None]:

@@ -6,7 +6,6 @@ says yes and lacks what the row's document promises leaves the outcome unknown; 
 another site is not the market's answer at all.
 """
 
-import email.utils
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
@@ -15,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
 from market_mcp.errors import CallError, HeldBack, MalformedReply, OutcomeUnknown, Refused, Unavailable
+from market_mcp.gateway import waiting
 from market_mcp.gateway.messages import HttpReply
 from market_mcp.markets import Row, envelope
 from market_mcp.markets.domain import plain
@@ -43,10 +43,11 @@ def judge(account: Account, row: Row, reply: HttpReply, now: float) -> Answer:
     if foreign:
         where = scrub_text(account.base_url)
         text = f"What answered at {where} is not {name}'s own answer (HTTP {reply.status}): {foreign}."
-        raise lost(row, text, instead=_setting(account), retry_after=_waiting(reply, now))
+        raise lost(row, text, instead=_setting(account), retry_after=waiting.named(reply, None, now))
     body, said = _read(reply, row)
     if reply.status >= 500:
-        raise lost(row, f"{name} broke (HTTP {reply.status}){_told(said)}", retry_after=_waiting(reply, now))
+        wait = waiting.named(reply, said, now)
+        raise lost(row, f"{name} broke (HTTP {reply.status}){_told(said)}", retry_after=wait)
     if reply.status >= 400 or says_no(said):
         raise _refusal(account, row, reply, said, now)
     if row.writes and says_both(said):
@@ -116,22 +117,6 @@ def lost(row: Row, text: str, *, instead: str = "", retry_after: float | None = 
     return OutcomeUnknown(text, next=f"{LOOK_FIRST} {instead}".strip(), retry_after_seconds=retry_after)
 
 
-def retry_after(reply: HttpReply, now: float) -> float:
-    """Seconds from a Retry-After of either form; a minute where there is none."""
-    value = reply.headers.get("retry-after", "")
-    if value.isascii() and value.isdecimal():
-        return float(min(int(value[:9]), 86_400))
-    try:
-        return min(max(1.0, email.utils.parsedate_to_datetime(value).timestamp() - now), 86_400.0)
-    except (ValueError, TypeError, OverflowError):
-        return 60.0
-
-
-def _waiting(reply: HttpReply, now: float) -> float | None:
-    """The seconds that the market itself wants to be left alone for."""
-    return retry_after(reply, now) if "retry-after" in reply.headers else None
-
-
 def _told(said: object) -> str:
     """The end of a sentence, with the market's words where it has any."""
     words = _quotable(reason(said))
@@ -157,7 +142,7 @@ def _refusal(account: Account, row: Row, reply: HttpReply, said: object, now: fl
         case 404 if not advice and not words:
             advice = "Check the id; lists give the ids there are." if single else _setting(account)
         case 429:
-            retry = retry_after(reply, now)
+            retry = waiting.asked_for(reply, said, now)
             advice = advice or "Wait that long before asking this market again."
         case _:
             pass

@@ -45,6 +45,9 @@ class Overview:
             if account.presence == "on" and not answers_chats(self._offered):
                 about["presence"]["kept_online"] = NOBODY_ANSWERS
             about["chats_to_answer"] = len(self._chats.open_chats(account))
+        hold = self._pacing.held_off(account.id)
+        if hold is not None:
+            about["left_alone"] = {"seconds": round(hold.left + 0.49), "because": hold.said}
         waits = self._next_polls(account)
         if waits:
             about["next_poll_in_seconds"] = waits

@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS held(         -- the latest answer to a question, and
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL,
     answer TEXT NOT NULL, PRIMARY KEY (account, question));
 CREATE INDEX IF NOT EXISTS held_topic ON held(account, topic);
+CREATE TABLE IF NOT EXISTS hold(         -- a market that wants to be left alone, or one call of it
+    account TEXT NOT NULL, what TEXT NOT NULL, seconds REAL NOT NULL, said TEXT NOT NULL,
+    wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (account, what));
 CREATE TABLE IF NOT EXISTS vote(         -- what was voted, for markets where the same vote again takes it away
     account TEXT NOT NULL, post TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (account, post));
 CREATE TABLE IF NOT EXISTS vote_sent(    -- a vote that left, and of which is not known whether it counts
