@@ -64,6 +64,11 @@ class Account:
         return _name_in_state(self.kind, self.base_url, self.key or "")
 
     @property
+    def public_id(self) -> str:
+        """What its market's public pages are called there: the same for every account at that address."""
+        return _name_in_state(self.kind, self.base_url, "")
+
+    @property
     def key_source(self) -> str:
         """Where the user finds the key, or is to put one: a variable, or a setting of the configuration file."""
         if self.key_from:

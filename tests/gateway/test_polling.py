@@ -148,11 +148,11 @@ async def test_who_spends_the_budget_is_told_when_it_is_refilled(rig: Rig) -> No
             page = await worker.call("list_posts", limit=50, cursor=page["next_cursor"])
         refusal = await worker.refused("list_posts", limit=50, cursor=page["next_cursor"])
         assert refusal.content["error"] == "too_soon" and refusal.content["effect"] == "none"
-        assert refusal.content["retry_after_seconds"] == 45 and "45" in refusal.text
+        assert refusal.content["retry_after_seconds"] == 50 and "50" in refusal.text
         assert asked(worker)["agentjob"] == 4
         # What is held is still there, and so is the cursor when the time has come.
         assert (await worker.call("list_posts", limit=50))["posts"]
-        await rig.clock.advance(45)
+        await rig.clock.advance(50)
         assert (await worker.call("list_posts", limit=50, cursor=page["next_cursor"]))["posts"]
 
 
@@ -363,7 +363,44 @@ async def waits(call: Callable[[], Awaitable[object]]) -> bool:
 async def test_no_call_sleeps_until_the_interval_is_over(worker: Worker) -> None:
     await worker.call("list_posts")
     assert not await waits(lambda: worker.call("list_posts"))
-    await worker.call("list_posts", market="agentjob", sort="hot")
-    await worker.call("list_posts", market="agentjob", channel="code")
-    await worker.call("list_posts", market="agentjob", channel="data")
-    assert not await waits(lambda: worker.refused("list_posts", market="agentjob", channel="general"))
+    for filters in ({"project_id": None}, {"difficulty": "hard"}, {"difficulty": "easy"}, {"status": "completed"}):
+        await worker.call("list_tasks", market="polt", **filters)
+    assert not await waits(lambda: worker.refused("list_tasks", market="polt", status="in_review"))
+    assert not await waits(lambda: worker.refused("list_posts", market="agentjob", sort="hot"))
+
+
+# --- one list for all who see the same ----------------------------------------------------------------------
+
+
+async def test_accounts_of_one_market_share_its_public_lists_and_show_each_post_once(rig: Rig) -> None:
+    (first,) = sandbox_accounts(["agentjob"])
+    others = [replace(first, name=f"agentjob-{n}", key=f"ak_other_{n}") for n in (2, 3)]
+    async with rig.open([first, *others]) as worker:
+        page = await worker.call("list_posts")
+        assert set(page["feeds"]) == {"agentjob"}
+        ids = [post["id"] for post in page["posts"]]
+        assert ids and all(one.startswith("agentjob:") for one in ids)
+        # Who names another account acts as that, on the same page.
+        theirs = await worker.call("list_posts", market="agentjob-3")
+        assert [post["id"] for post in theirs["posts"]] == [one.replace(":", "-3:") for one in ids]
+        assert theirs["feeds"]["agentjob-3"]["source"] == "cache"
+        assert asked(worker)["agentjob"] == 1
+        # What one of them wrote the shared page does not show, so it may be asked for anew.
+        await worker.call("create_post", market="agentjob", title="A new post", body="With a body that is long enough.")
+        assert (await worker.call("list_posts", market="agentjob-3"))["feeds"]["agentjob-3"]["source"] == "live"
+
+
+async def test_the_square_is_asked_once_a_minute_whatever_narrows_it(rig: Rig) -> None:
+    async with rig.open(sandbox_accounts(["agentjob"])) as worker:
+        whole = (await worker.call("list_posts", limit=50))["posts"]
+        channel = whole[0]["channel"]
+        narrowed = await worker.call("list_posts", limit=50, channel=channel, query="a")
+        assert narrowed["posts"] and {post["channel"] for post in narrowed["posts"]} == {channel}
+        assert "were looked at" in narrowed["feeds"]["agentjob"]["covers"] and "next_cursor" not in narrowed
+        for filters in ({"sort": "hot"}, {"sort": "hot", "channel": channel}):
+            refusal = await worker.refused("list_posts", **filters)
+            assert refusal.content["error"] == "too_soon" and refusal.content["retry_after_seconds"] == 60
+        assert asked(worker)["agentjob"] == 1
+        await rig.clock.advance(60)
+        assert (await worker.call("list_posts", sort="hot"))["feeds"]["agentjob"]["source"] == "live"
+        assert asked(worker)["agentjob"] == 2

@@ -12,6 +12,7 @@ from market_mcp.actions.board import GetPost, ListPosts
 from market_mcp.actions.contracts import LeaveReview
 from market_mcp.actions.profiles import GetProfile
 from market_mcp.actions.work import ListTasks
+from market_mcp.errors import Refused
 from market_mcp.markets import MARKETS
 from market_mcp.sandbox.world import OTHER_KEYS
 from market_mcp.state.store import State
@@ -199,6 +200,41 @@ async def test_a_list_that_a_market_lets_go_round_ends_and_says_why(how: str) ->
             await clock.advance(61)
             result = await dispatcher.perform(ListTasks(limit=50, cursor=result["next_cursor"]))
     assert "next_cursor" not in result and why in result["feeds"]["opentask"]["ends"]
+
+
+REFUSED_SIZES: list[Json] = [{"error": "limit must be at most 10"}, {"detail": [{"loc": ["limit"], "msg": "x"}]}]
+
+
+@pytest.mark.parametrize("no", REFUSED_SIZES)
+async def test_a_size_that_a_market_refuses_gives_way_to_its_own(no: Json) -> None:
+    sizes: list[str | None] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        sizes.append(request.url.params.get("limit"))
+        if "limit" in request.url.params:
+            return httpx2.Response(422, json=no)
+        return httpx2.Response(200, json={"tasks": [{"id": "1", "title": "A task"}], "has_more": False})
+
+    clock = ManualClock()
+    async with dispatcher_at(httpx2.MockTransport(handle), clock, State(None), [account("polt")]) as dispatcher:
+        assert len((await dispatcher.perform(ListTasks()))["tasks"]) == 1
+        await clock.advance(61)
+        await dispatcher.perform(ListTasks(difficulty="hard"))
+    assert sizes == ["20", None, None]
+
+
+async def test_a_filter_that_a_market_refuses_is_asked_for_once() -> None:
+    asked: list[str] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(422, json={"error": "difficulty is not one of ours"})
+
+    transport = httpx2.MockTransport(handle)
+    async with dispatcher_at(transport, ManualClock(), State(None), [account("polt")]) as dispatcher:
+        with pytest.raises(Refused, match="not one of ours"):
+            await dispatcher.perform(ListTasks(difficulty="hard"))
+    assert len(asked) == 1
 
 
 async def test_an_item_that_stands_twice_in_a_page_is_one() -> None:

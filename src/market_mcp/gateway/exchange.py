@@ -62,6 +62,7 @@ class Exchange:
         action: Action,
         *,
         cursor: str | None = None,
+        sized: bool = True,
         within: float = READ_TIMEOUT,
         seen: object = None,
     ) -> HttpRequest:
@@ -82,7 +83,7 @@ class Exchange:
         query = dict(row.request.query(action))
         if isinstance(action, ListAction):
             query |= upstream_query(row, action)
-        query |= _page(row, cursor)
+        query |= _page(row, cursor, sized)
         return HttpRequest(
             method=row.method,
             path=path,
@@ -204,12 +205,13 @@ def _json(reply: HttpReply) -> object:
     return None
 
 
-def _page(row: Row, cursor: str | None) -> dict[str, object]:
-    """Which page is asked for."""
+def _page(row: Row, cursor: str | None, sized: bool) -> dict[str, object]:
+    """Which page is asked for; of which size, unless the market's own is to be taken."""
     query: dict[str, object] = {}
     paging = row.listing.paging if row.listing else None
     if paging is not None:
-        query["limit"] = paging.limit
+        if sized:
+            query["limit"] = paging.limit
         if paging.param == "page":
             query["page"] = cursor or "1"
         elif cursor is not None:

@@ -41,6 +41,9 @@ KEPT = 24 * 3600.0
 PRUNE_EVERY = 3600.0
 """Seconds between two clearings of what is kept no longer."""
 
+FURTHER = "/further pages"
+"""What is added to the topic of a list that is asked once in an interval, for the pages that its cursor leads to."""
+
 WAITING_HELPS = frozenset({408, 425, 429})
 """Statuses of a refusal that the same request need not meet again a while later."""
 
@@ -49,18 +52,21 @@ WAITING_HELPS = frozenset({408, 425, 429})
 class Question:
     """What is asked of whom.
 
-    `account` is the market and key, `topic` what the question is about, `key` the request itself. Questions of one
-    topic share a feed's budget.
+    `account` is the market and key, or the market alone where all may see the answer; `topic` is what the question is
+    about, `key` the request itself. Questions of one topic share a feed's budget, but where one is the `only` one that
+    the market wants to hear of it in an interval. `by` is the account that asks.
     """
 
     account: str
     topic: str
     key: str
+    by: str = ""
+    only: bool = False
 
     @classmethod
-    def of(cls, account: str, topic: str, *request: object) -> "Question":
+    def of(cls, account: str, topic: str, *request: object, by: str = "", only: bool = False) -> "Question":
         digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()
-        return cls(account, topic, digest[:32])
+        return cls(account, topic, digest[:32], by or account, only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +161,33 @@ class Pacing:
                 await self._clock.sleep(LOOK)
         raise Unavailable("Others keep asking this question, and no answer came.", retry_after_seconds=IN_FLIGHT)
 
-    def latest(self, account: str, topic: str) -> object:
-        """The answer that was last brought to any question of a topic, however old; None where none is kept."""
+    def latest(self, account: str, topic: str, *, public: str = "") -> object:
+        """The answer that was last brought to any question of a topic, however old; None where none is kept.
+
+        `public` is how the market's public pages are called, on which it may have been read too.
+        """
         with self._state.transaction() as db:
             row = db.execute(
-                "SELECT answer FROM held WHERE account=? AND topic=? ORDER BY ask DESC LIMIT 1", (account, topic)
+                "SELECT answer FROM held WHERE account IN (?,?) AND topic=? ORDER BY ask DESC LIMIT 1",
+                (account, public or account, topic),
             ).fetchone()
         return None if row is None else json.loads(row["answer"])
 
-    def out_of_date(self, account: str, topics: tuple[str, ...]) -> None:
-        """After a write of our own: what was asked about these topics does not show it; a fresh look is due."""
-        with self._state.transaction() as db:
-            for topic in topics:
-                db.execute("UPDATE ask SET stale=1 WHERE account=? AND topic=?", (account, topic))
-                db.execute("UPDATE held SET stale=1 WHERE account=? AND topic=?", (account, topic))
+    def out_of_date(self, account: str, topics: tuple[str, ...], *, public: str = "") -> None:
+        """After a write of our own: what was asked about these topics does not show it; a fresh look is due.
 
-    def next_in(self, account: str) -> dict[str, float]:
+        `public` is how the market's public pages are called, which do not show it either.
+        """
+        with self._state.transaction() as db:
+            for topic in (*topics, *(topic + FURTHER for topic in topics)):
+                where = (account, public or account, topic)
+                db.execute("UPDATE ask SET stale=1 WHERE account IN (?,?) AND topic=?", where)
+                db.execute("UPDATE held SET stale=1 WHERE account IN (?,?) AND topic=?", where)
+
+    def next_in(self, account: str, *, public: str = "") -> dict[str, float]:
         """Seconds until each topic's latest question may be asked again, for those that may not be now."""
         with self._state.transaction() as db:
-            rows = db.execute("SELECT * FROM ask WHERE account=?", (account,)).fetchall()
+            rows = db.execute("SELECT * FROM ask WHERE account IN (?,?)", (account, public or account)).fetchall()
         waits: dict[str, float] = {}
         for row in rows:
             wait = max(self._interval, row["hold"]) - elapsed(stamp_of(row), self._clock)
@@ -186,12 +200,12 @@ class Pacing:
         with self._state.transaction() as db:
             recent = self._recent(db, question)
             last = next((ask for ask in reversed(recent) if ask.question == question.key), None)
-            wait = max(self._own_wait(last), self._budget_wait(recent))
-            hold = self._holds.find(db, question.account)
+            wait = max(self._own_wait(last), self._budget_wait(question, recent))
+            hold = self._holds.find(db, question.by)
             if wait <= 0 and (hold is None or hold.probe):
                 self._prune(db)
                 if hold is not None:
-                    self._holds.probed(db, question.account, hold)
+                    self._holds.probed(db, question.by, hold)
                 return _Turn(self._open(db, question), probes=hold is not None)
             if last is not None and last.open and last.age < IN_FLIGHT:
                 return None
@@ -215,9 +229,10 @@ class Pacing:
                 next=f"A feed is asked once in {self._interval:g} s, failed tries included.",
                 retry_after_seconds=wait,
             )
+        allowed = 1 if question.only else self._budget + 1
+        questions = "question" if allowed == 1 else "different questions"
         raise TooSoon(
-            f"The polling budget allows {self._budget + 1} different questions to this feed within "
-            f"{self._interval:g} s, and they were asked.",
+            f"{allowed} {questions} may be asked of this feed within {self._interval:g} s, and no more.",
             next="Use the answers you have, or ask again later.",
             retry_after_seconds=wait,
         )
@@ -230,10 +245,17 @@ class Pacing:
         hold = min(last.hold, PROBED_AFTER)
         return (hold if last.stale else max(self._interval, hold)) - last.age
 
-    def _budget_wait(self, recent: list[_Ask]) -> float:
+    def _budget_wait(self, question: Question, recent: list[_Ask]) -> float:
         """Seconds until so many of a topic's questions lie outside the interval that there is budget for one."""
+        budget = self._budget
+        if question.only:
+            # A write of our own earns it a further look, as it does any other.
+            budget, recent = 0, [ask for ask in recent if not ask.stale]
+        elif question.topic.endswith(FURTHER):
+            # Its first page has had the first of the budget.
+            budget = max(0, budget - 1)
         ages = sorted(ask.age for ask in recent)
-        return 0.0 if len(ages) <= self._budget else self._interval - ages[self._budget]
+        return 0.0 if len(ages) <= budget else self._interval - ages[budget]
 
     def _recent(self, db: Connection, question: Question) -> list[_Ask]:
         """What went upstream of this topic and still counts, in order; what is older is dropped."""
@@ -301,7 +323,7 @@ class Pacing:
         ask = turn.ask
         with self._state.transaction() as db:
             if turn.probes and answer is not None:
-                self._holds.lift(db, question.account)
+                self._holds.lift(db, question.by)
             # When exactly the request reached the market is not known. Counting from now never polls too early.
             self._stamp(db, ask)
             db.execute("UPDATE ask SET open=0, failure=?, hold=? WHERE id=?", (None if answer else failure, hold, ask))

@@ -1,15 +1,16 @@
 """The one door to the markets: a call is checked, a read asked of the gate, and a write sent once and noted."""
 
 import contextlib
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
-from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Refused, StateUnavailable
+from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Refused, StateUnavailable, TooSoon
 from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
 from market_mcp.gateway.messages import HttpRequest
-from market_mcp.gateway.pacing import Held, Pacing, Question
+from market_mcp.gateway.pacing import FURTHER, Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.gateway.verdict import Answer, held_back, prove, redacted
 from market_mcp.markets import Row
@@ -29,6 +30,8 @@ class Gateway:
         self._exchange = exchange
         self._pacing = pacing
         self._quotas = quotas
+        self._unsized: set[tuple[str, str]] = set()
+        """Account and route of lists whose market refused the number of items that was asked for."""
 
     async def perform(self, action: Action) -> Result:
         """What a write brings, whose ids are handles. Raises CallError."""
@@ -71,12 +74,31 @@ class Gateway:
     async def read(self, account: Account, row: Row, action: Action, cursor: str | None = None) -> tuple[Any, Held]:
         """A read through the gate: what it brings, and the held answer it was read from. Raises CallError.
 
-        What is held is the market's own text, so that two calls which ask the same thing share one answer.
+        What is held is the market's own text, so that two calls which ask the same thing share one answer. A list whose
+        market refuses the number of items that is asked for is asked for without one from then on.
         """
         self._check(account, row, action)
-        request = self._exchange.request(account, row, action, cursor=cursor)
-        topic = fill(row.topic, action)
-        question = Question.of(account.id, topic, request.method, request.path, sorted(request.query))
+        place = account.name, row.route
+        try:
+            return await self._read(account, row, action, cursor, sized=place not in self._unsized)
+        except Refused as refusal:
+            if place in self._unsized or not _is_about_size(row, refusal):
+                raise
+            self._unsized.add(place)
+            with contextlib.suppress(TooSoon):
+                return await self._read(account, row, action, cursor, sized=False)
+            raise
+
+    async def _read(
+        self, account: Account, row: Row, action: Action, cursor: str | None, *, sized: bool
+    ) -> tuple[Any, Held]:
+        request = self._exchange.request(account, row, action, cursor=cursor, sized=sized)
+        only = row.listing is not None and row.listing.once
+        topic = fill(row.topic, action) + (FURTHER if only and cursor is not None else "")
+        asked = request.method, request.path, sorted(request.query)
+        # What all may see is asked once for all accounts at that address.
+        scope = account.id if row.auth else account.public_id
+        question = Question.of(scope, topic, *asked, by=account.id, only=only and cursor is None)
         fresh: list[Any] = []
 
         async def fetch() -> str:
@@ -155,11 +177,11 @@ class Gateway:
 
     def outdate(self, account: Account, topics: Sequence[str]) -> None:
         """Notes that what is held about these topics shows things as they were."""
-        self._pacing.out_of_date(account.id, tuple(topics))
+        self._pacing.out_of_date(account.id, tuple(topics), public=account.public_id)
 
     def _shown(self, account: Account, row: Row, action: Action) -> object:
         """What a read brought when it was made last, however long ago. Raises BadCall when it never was."""
-        answer = self._pacing.latest(account.id, fill(row.topic, action))
+        answer = self._pacing.latest(account.id, fill(row.topic, action), public=account.public_id)
         if answer is None:
             raise BadCall(
                 f"{account.market.name} takes this only on what you have read, and you have not read it.",
@@ -189,6 +211,15 @@ class Gateway:
         """Notes the ids in what a market said of things of this kind; they are then understood without its name."""
         for what, handle in ids_in(said, kind):
             self.accounts.remember(handle, what)
+
+
+def _is_about_size(row: Row, refusal: Refused) -> bool:
+    """Whether a market refuses a list for the number of items that is asked for."""
+    paged = row.listing is not None and row.listing.paging is not None
+    return paged and refusal.status in {400, 413, 422} and _SIZE.search(refusal.message) is not None
+
+
+_SIZE = re.compile(r"\blimit\b|page.?size|per.?page", re.IGNORECASE)
 
 
 def _shows_a_thing(result: Mapping[str, object]) -> bool:

@@ -32,6 +32,7 @@ def post(f: Fields) -> Post:
             title=f.required_text("title"),
             body=f.text("body"),
             author=f.person("authorSnapshot", "author", "authorId"),
+            channel=f.text("channel"),
             created_at=f.time("createdAt"),
             votes=f.number("voteCount"),
             reply_count=f.count("replyCount"),
@@ -232,6 +233,8 @@ AGENTJOB = Market(
                 filters={"sort": Filter("sort", {"new": "recent", "hot": "hot"}), "channel": Filter("channel")},
                 local=frozenset({"query"}),
                 max_body=POSTS_PAGE,
+                # 获取帖子列表: at most once in 60 s.
+                once=True,
             ),
             topic="posts",
         ),

@@ -58,6 +58,7 @@ class Post(TypedDict, total=False):
     title: Required[str]
     body: str | None
     author: str | None
+    channel: str | None
     status: str | None
     created_at: str | None
     votes: int | float | None

@@ -114,6 +114,8 @@ class Listing:
     filters: Mapping[str, Filter] = field(default_factory=dict[str, Filter])
     local: frozenset[str] = frozenset()
     max_body: int = MAX_BODY
+    once: bool = False
+    """Whether the market wants its first page asked for once in an interval, however it is narrowed or sorted."""
 
 
 class Quota(NamedTuple):

@@ -11,6 +11,7 @@ from market_mcp.actions import ListAction
 from market_mcp.errors import BadCall, CallError, Refused, TooSoon, Unavailable
 from market_mcp.gateway.pacing import WAITING_HELPS, Held
 from market_mcp.gateway.pipeline import Gateway, feed_of
+from market_mcp.markets import Row
 from market_mcp.markets.domain import Result
 from market_mcp.markets.filters import choices
 from market_mcp.services.merging import (
@@ -18,6 +19,7 @@ from market_mcp.services.merging import (
     Item,
     Position,
     Share,
+    can_be_narrowed_here,
     deal,
     decode_cursor,
     encode_cursor,
@@ -103,6 +105,8 @@ class FanOut:
         if _ids(action):
             # An id among the filters belongs to one market, so only that one can know it.
             accounts = [self._gateway.accounts.resolve(action)[0]]
+        if action.market is None:
+            accounts = _each_list_once(accounts, action)
         rows = {account.name: account.row(action) for account in accounts}
         lacking = {name: ["this"] if row is None else unsupported(row, action) for name, row in rows.items()}
         able = [account for account in accounts if not lacking[account.name]]
@@ -126,17 +130,23 @@ class FanOut:
         shares: list[Share] = []
         helds: list[Held] = []
         looked_at = unreadable = 0
-        begun, ended = position, ""
+        begun, ended, instead = position, "", False
         for _ in range(most):
             try:
                 answer, held = await self._gateway.read(account, row, native, position.cursor)
+            except TooSoon as error:
+                if shares:
+                    break
+                answer, held = await self._unfiltered(account, row, action, position, error)
+                instead = True
             except CallError:
                 if not shares:
                     raise
                 break
             page = cast("Mapping[str, Any]", answer)
             ended = position.walk.end(page, position.cursor)
-            share = _share_of(account.name, action, narrow(row, action, page["items"]), position, page, ended)
+            items = narrow(row, action, page["items"], unfiltered=instead)
+            share = _share_of(account.name, action, items, position, page, ended)
             shares.append(share)
             helds.append(held)
             looked_at += len(page["items"])
@@ -149,9 +159,29 @@ class FanOut:
             feed["unreadable_items"] = unreadable
         if ended:
             feed["ends"] = f"The list ends here, since {ended}."
-        if ours and (shares[-1].next or begun.cursor):
+        ours = list(action.filters()) if instead else ours
+        if instead or (ours and (shares[-1].next or begun.cursor)):
             feed["covers"] = f"{', '.join(ours)}: {looked_at} items were looked at, not the market's whole list"
         return joined(shares), feed
+
+    async def _unfiltered(
+        self, account: Account, row: Row, action: ListAction, position: Position, error: TooSoon
+    ) -> tuple[Any, Held]:
+        """The held page of the list as it is, if it can answer in the place of one that must not be asked for now.
+
+        Raises `error` where it cannot.
+        """
+        if row.listing is None or not row.listing.once or position.cursor is not None:
+            raise error
+        try:
+            answer, held = await self._gateway.read(account, row, type(action)(market=account.name))
+        except CallError:
+            raise error from None
+        page = cast("Mapping[str, Any]", answer)
+        if not can_be_narrowed_here(row, action, page["items"]):
+            raise error
+        # Its further pages are not those of the list that was asked for.
+        return {**page, "next": None}, held
 
 
 def _share_of(
@@ -163,6 +193,15 @@ def _share_of(
     left = [item if tool is None else excerpt(item, tool) for item in items[start:]]
     following = None if ended else page["next"]
     return Share(market, left, position._replace(given=start), following, position.walk.after(page))
+
+
+def _each_list_once(accounts: Sequence[Account], action: ListAction) -> list[Account]:
+    """The accounts without those that would be shown the same public list again; `market` chooses who acts."""
+    kept: dict[str, Account] = {}
+    for account in accounts:
+        row = account.row(action)
+        kept.setdefault(account.public_id if row is not None and not row.auth else account.id, account)
+    return list(kept.values())
 
 
 def _ids(action: ListAction) -> dict[str, object]:

@@ -194,19 +194,26 @@ def unsupported(row: Row, action: ListAction) -> list[str]:
     return lacking
 
 
-def narrow(row: Row, action: ListAction, items: Sequence[Item]) -> list[Item]:
+def narrow(row: Row, action: ListAction, items: Sequence[Item], *, unfiltered: bool = False) -> list[Item]:
     """The items of a page that fit the filters which the market leaves to us, in the order asked for.
 
-    What contradicts a filter that the market answers itself is left out too.
+    What contradicts a filter that the market answers itself is left out too. An `unfiltered` page was asked for without
+    any, so that all are left to us.
     """
     left = [item for item in items if not contradicts(action, item, row)]
-    for name in left_to_us(row, action):
+    for name in action.filters() if unfiltered else left_to_us(row, action):
         if name != "sort":
             fits = FILTERS[name](getattr(action, name), action)
             left = [item for item in left if fits(item)]
     key = sort_key(action)
     # What a market has sorted is sorted again, since all pages must be in the same order to become one.
     return left if key is None else sorted(left, key=key)
+
+
+def can_be_narrowed_here(row: Row, action: ListAction, items: Sequence[Item]) -> bool:
+    """Whether these items, of the list as it is without filters, say all that the call's filters ask for."""
+    upstream = [name for name, value in action.filters().items() if is_upstream(row, name, value)]
+    return all(name in FILTERS and any(name in item for item in items) for name in upstream)
 
 
 def left_to_us(row: Row, action: ListAction) -> list[str]:
@@ -284,6 +291,7 @@ FILTERS: dict[str, Callable[[object, ListAction], Fits]] = {
     "min_pay": _pays,
     "due_before": _due,
     "status": lambda value, _: lambda item: value == "any" or plain(item.get("status") or value) == plain(value),
+    "channel": lambda value, _: lambda item: plain(item.get("channel")) == plain(value),
     "difficulty": lambda value, _: lambda item: plain(item.get("difficulty")) == plain(value),
 }
 SORTS: dict[str, Key] = {

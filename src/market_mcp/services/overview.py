@@ -68,7 +68,7 @@ class Overview:
 
         Single posts and tasks have waits of their own; naming all that were read would grow without end.
         """
-        waits = self._pacing.next_in(account.id)
+        waits = self._pacing.next_in(account.id, public=account.public_id)
         offered = [action.tool_name() for action in self._offered]
         polls: dict[str, int] = {}
         for action, _ in account.market.rows:
