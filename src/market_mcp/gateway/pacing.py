@@ -38,6 +38,9 @@ LOOKS = round((IN_FLIGHT + 1) / LOOK)
 KEPT = 24 * 3600.0
 """Seconds for which an answer is kept, to be given when no newer one can be had."""
 
+GONE_ON_IN = 3600.0
+"""Seconds for which a page that was given out in part is gone on in: a newer one would begin elsewhere."""
+
 PRUNE_EVERY = 3600.0
 """Seconds between two clearings of what is kept no longer."""
 
@@ -143,13 +146,14 @@ class Pacing:
         """For how long the market wants to be left alone, if it does."""
         return self._holds.left(account)
 
-    async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]]) -> Held:
+    async def ask(self, question: Question, fetch: Callable[[], Awaitable[object]], *, known: bool = False) -> Held:
         """The answer to a question: the held one inside the interval, else what `fetch` brings.
 
-        Raises TooSoon when the interval allows no request and nothing is held, and whatever `fetch` raises.
+        Who has `known` a part of the held answer, and goes on in it, gets it for longer. Raises TooSoon when the
+        interval allows no request and nothing is held, and whatever `fetch` raises.
         """
         for _ in range(LOOKS):
-            turn = self._turn(question)
+            turn = self._turn(question, known)
             if isinstance(turn, Held):
                 return turn
             if turn is not None:
@@ -195,14 +199,15 @@ class Pacing:
                 waits[row["topic"]] = max(wait, waits.get(row["topic"], 0.0))
         return waits
 
-    def _turn(self, question: Question) -> "Held | _Turn | None":
+    def _turn(self, question: Question, known: bool) -> "Held | _Turn | None":
         """What a caller gets: an answer, or leave to ask, or None while somebody else asks. Raises TooSoon."""
         with self._state.transaction() as db:
             recent = self._recent(db, question)
             last = next((ask for ask in reversed(recent) if ask.question == question.key), None)
             wait = max(self._own_wait(last), self._budget_wait(question, recent))
             hold = self._holds.find(db, question.by)
-            if wait <= 0 and (hold is None or hold.probe):
+            goes_on = known and self._is_held(db, question)
+            if wait <= 0 and not goes_on and (hold is None or hold.probe):
                 self._prune(db)
                 if hold is not None:
                     self._holds.probed(db, question.by, hold)
@@ -219,7 +224,7 @@ class Pacing:
         if row is not None:
             age = elapsed(stamp_of(row), self._clock)
             return Held(
-                json.loads(row["answer"]), "cache", row["wall"], age, wait, stale=bool(row["stale"]), note=failure
+                json.loads(row["answer"]), "cache", row["wall"], age, max(0.0, wait), bool(row["stale"]), failure
             )
         if hold is not None:
             raise _left_alone(hold)
@@ -236,6 +241,13 @@ class Pacing:
             next="Use the answers you have, or ask again later.",
             retry_after_seconds=wait,
         )
+
+    def _is_held(self, db: Connection, question: Question) -> bool:
+        """Whether there is an answer that who knows a part of it may go on in."""
+        row = db.execute(
+            "SELECT wall, boot, boot_id FROM held WHERE account=? AND question=?", (question.account, question.key)
+        ).fetchone()
+        return row is not None and elapsed(stamp_of(row), self._clock) < GONE_ON_IN
 
     def _own_wait(self, last: _Ask | None) -> float:
         """Seconds until the interval lets a question go upstream that was last asked then."""

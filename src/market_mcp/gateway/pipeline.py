@@ -71,26 +71,29 @@ class Gateway:
             result = {**result, "untrusted": UNTRUSTED}
         return self.noted(result, lambda: self._settle(account, row, action, result))
 
-    async def read(self, account: Account, row: Row, action: Action, cursor: str | None = None) -> tuple[Any, Held]:
+    async def read(
+        self, account: Account, row: Row, action: Action, cursor: str | None = None, *, known: bool = False
+    ) -> tuple[Any, Held]:
         """A read through the gate: what it brings, and the held answer it was read from. Raises CallError.
 
+        `known` says that a part of the page was given out already, so that the held one is to be gone on in.
         What is held is the market's own text, so that two calls which ask the same thing share one answer. A list whose
         market refuses the number of items that is asked for is asked for without one from then on.
         """
         self._check(account, row, action)
         place = account.name, row.route
         try:
-            return await self._read(account, row, action, cursor, sized=place not in self._unsized)
+            return await self._read(account, row, action, cursor, sized=place not in self._unsized, known=known)
         except Refused as refusal:
             if place in self._unsized or not _is_about_size(row, refusal):
                 raise
             self._unsized.add(place)
             with contextlib.suppress(TooSoon):
-                return await self._read(account, row, action, cursor, sized=False)
+                return await self._read(account, row, action, cursor, sized=False, known=known)
             raise
 
     async def _read(
-        self, account: Account, row: Row, action: Action, cursor: str | None, *, sized: bool
+        self, account: Account, row: Row, action: Action, cursor: str | None, *, sized: bool, known: bool
     ) -> tuple[Any, Held]:
         request = self._exchange.request(account, row, action, cursor=cursor, sized=sized)
         only = row.listing is not None and row.listing.once
@@ -108,7 +111,7 @@ class Gateway:
             return body.decode()
 
         try:
-            held = await self._pacing.ask(question, fetch)
+            held = await self._pacing.ask(question, fetch, known=known)
         except Refused as refusal:
             if cursor is not None and refusal.status in DISAGREES:
                 refusal.next = f"{refusal.next} If that cursor is too old for it, start again without one.".strip()

@@ -133,7 +133,7 @@ class FanOut:
         begun, ended, instead = position, "", False
         for _ in range(most):
             try:
-                answer, held = await self._gateway.read(account, row, native, position.cursor)
+                answer, held = await self._gateway.read(account, row, native, position.cursor, known=position.given > 0)
             except TooSoon as error:
                 if shares:
                     break
