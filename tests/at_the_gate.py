@@ -40,6 +40,7 @@ class At:
     """A configured account, as far as the transport knows one."""
 
     base_url: str = "https://market.example"
+    name: str = "market"
     key: str | None = CANARY
 
     def authorization(self) -> str | None:

@@ -1,12 +1,16 @@
 """Time in a test's hand, for everything that is handed a clock, and a limit for work that must end."""
 
+import asyncio
+import selectors
 import signal
 from collections.abc import Callable
 from itertools import count
 
+import anyio
+
 from market_mcp.clock import NOON, StandingClock
 
-__all__ = ["CPU_SECONDS", "LONG", "NOON", "ManualClock", "ends"]
+__all__ = ["CPU_SECONDS", "LONG", "NOON", "JumpingLoop", "LoopClock", "ManualClock", "ends"]
 
 
 class ManualClock(StandingClock):
@@ -25,6 +29,43 @@ class ManualClock(StandingClock):
         self.skip(down)
         self._boot = 0.0
         self.boot_id = f"start-{next(self._starts)}"
+
+
+class Jump(selectors.SelectSelector):
+    """Waits for nothing that has a time: what would take a while is over at once, and counted in `passed`."""
+
+    passed = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(None if timeout is None else 0)
+        if not ready and timeout is not None:
+            self.passed += timeout
+        return ready
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop with a time of its own, which jumps to what is due next whenever nobody has anything to do; so
+    seconds are counted exactly and take none."""
+
+    def __init__(self) -> None:
+        self._jump = Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.passed
+
+
+class LoopClock(ManualClock):
+    """Both clocks of a machine, by the time of the event loop."""
+
+    def now(self) -> float:
+        return NOON + anyio.current_time()
+
+    def boot(self) -> float:
+        return 1_000.0 + anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
 
 
 LONG = 400_000

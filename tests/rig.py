@@ -22,6 +22,7 @@ import market_mcp
 from clocks import ManualClock
 from market_mcp.accounts import Account, Accounts
 from market_mcp.gateway.embedded import SANDBOX_URL
+from market_mcp.gateway.exchange import USUAL, Timeouts
 from market_mcp.gateway.transport import new_client
 from market_mcp.sandbox.agentjob import start_test_chat
 from market_mcp.sandbox.faults import Dropped
@@ -223,6 +224,7 @@ async def dispatcher_at(
     store: Path | None = None,
     budget: int = 3,
     passwords: Mapping[str, str] | None = None,
+    timeouts: Timeouts = USUAL,
 ) -> AsyncGenerator[Dispatcher]:
     """A dispatcher whose every request goes to `market`; it closes the state, which is its own."""
     known = Accounts(sandbox_accounts() if accounts is None else accounts)
@@ -237,6 +239,7 @@ async def dispatcher_at(
             interval=60.0,
             budget=budget,
             passwords=passwords or {},
+            timeouts=timeouts,
         ) as dispatcher:
             yield dispatcher
     finally:
@@ -266,6 +269,7 @@ class Rig:
         budget: int = 3,
         passwords: Mapping[str, str] | None = None,
         market: httpx2.AsyncBaseTransport | None = None,
+        timeouts: Timeouts = USUAL,
     ) -> AsyncGenerator[Worker]:
         """A client at a server of its own; servers with one `state` share it as processes do."""
         wire = Wire(market or self.market())
@@ -279,6 +283,7 @@ class Rig:
             store=self.directory / "credentials.json",
             budget=budget,
             passwords=passwords,
+            timeouts=timeouts,
         ) as dispatcher:
             server = build_server(dispatcher)
             async with Client(server, mode=self.era) as client:

@@ -29,6 +29,12 @@ def test_the_environment_goes_before_the_file(user: User) -> None:
     assert (settings.poll_interval, settings.toolsets) == (120, ("work", "chat"))
 
 
+def test_time_outs_are_set_one_by_one(user: User) -> None:
+    assert user.settings().timeouts == (5, 10, 30)
+    user.writes("connect_timeout = 2.5\nwrite_timeout = 60").exports(MARKET_MCP_WRITE_TIMEOUT="90")
+    assert user.settings().timeouts == (2.5, 10, 90)
+
+
 def test_a_flag_goes_before_the_environment(user: User) -> None:
     user.exports(MARKET_MCP_TOOLSETS="work", MARKET_MCP_READ_ONLY="true", MARKET_MCP_STATE="/elsewhere")
     settings = user.settings(toolsets="board", read_only=False, state="/here/state.db")
@@ -83,6 +89,14 @@ def test_a_budget_is_a_small_number(user: User, budget: str, fine: bool) -> None
         assert user.settings().poll_budget == int(budget)
     else:
         assert "poll_budget" in user.refused()
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "0.09", "301", "nan", "inf", "soon"])
+@pytest.mark.parametrize("name", ["connect_timeout", "read_timeout", "write_timeout"])
+def test_a_time_out_that_no_answer_could_keep_or_that_never_comes_is_refused(
+    user: User, name: str, seconds: str
+) -> None:
+    assert name in user.exports(**{f"MARKET_MCP_{name.upper()}": seconds}).refused()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from market_mcp.accounts import Account, Contract, Presence
 from market_mcp.actions import TOOLSETS
 from market_mcp.errors import ConfigError
 from market_mcp.gateway.embedded import SANDBOX_URL
+from market_mcp.gateway.exchange import USUAL, Timeouts
 from market_mcp.gateway.pacing import MIN_INTERVAL
 from market_mcp.markets import MARKETS, Market, Variants, find
 
@@ -31,6 +32,9 @@ CONFIG_FILE = "market-mcp.toml"
 PREFIX = "MARKET_MCP_"
 MAX_INTERVAL = 86_400.0
 """Seconds; with a longer polling interval nothing would ever be news."""
+
+Seconds = Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)]
+"""A time-out."""
 
 
 class MarketSettings(BaseModel):
@@ -68,6 +72,9 @@ class Settings(BaseSettings):
     state: str | None = Field(None, description="State file; by default in the user's state directory.")
     poll_interval: float = Field(MIN_INTERVAL, description="Seconds between two requests of the same question.")
     poll_budget: int = Field(3, ge=0, le=20, description="Further pages and filters of a feed in that time.")
+    connect_timeout: Seconds = Field(USUAL.connect, description="Seconds to connect, and as many again for TLS.")
+    read_timeout: Seconds = Field(USUAL.read, description="Seconds for the whole of a market's answer to a read.")
+    write_timeout: Seconds = Field(USUAL.write, description="Seconds for the whole of its answer to a write.")
     market: dict[str, MarketSettings] = Field(
         default_factory=dict[str, MarketSettings], description="Accounts, one `[market.NAME]` table each."
     )
@@ -121,6 +128,11 @@ class Settings(BaseSettings):
         markets = [market for kind in dict.fromkeys(kinds) if (market := find(kind)) is not None]
         given = {market.kind: os.environ.get(market.password_env) for market in markets if market.password_env}
         return {kind: password for kind, password in given.items() if password}
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long a market is waited for."""
+        return Timeouts(self.connect_timeout, self.read_timeout, self.write_timeout)
 
     @property
     def state_path(self) -> Path:

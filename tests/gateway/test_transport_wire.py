@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from at_the_gate import CANARY, At, keeps_the_secret
+from clocks import ManualClock
+from market_mcp.gateway.embedded import SANDBOX_URL, mounts
 from market_mcp.gateway.messages import HttpReply, HttpRequest
 from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, new_client
 
@@ -183,3 +187,59 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         monkeypatch.delenv("no_proxy", raising=False)
         assert (await send(market.port)).status == 200
     assert (len(proxy.requests), len(market.requests)) == (0, 1)
+
+
+# Connections
+
+
+async def test_a_connection_that_does_not_come_about_in_time_means_not_sent() -> None:
+    """The server takes the connection and never answers the client's TLS."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener, new_client() as client:
+        at = At(f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+        with anyio.fail_after(10), pytest.raises(NotSent, match="ConnectTimeout"):
+            await Transport(client, 0.2).send(at, POST)
+
+
+async def test_the_library_tells_when_it_connects_and_when_the_request_leaves() -> None:
+    """By these names the transport knows what is the market's time."""
+    told: list[str] = []
+
+    async def trace(event: str, _: object) -> None:
+        told.append(event)
+
+    async with serving(fine) as server, new_client() as client:
+        await client.get(f"http://127.0.0.1:{server.port}/", extensions={"trace": trace})
+    assert told.index("connection.connect_tcp.started") < told.index("http11.send_request_headers.started")
+
+
+async def test_each_account_and_kind_of_call_has_connections_of_its_own_opened_when_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[object] = []
+
+    class Counted(httpx2.AsyncHTTPTransport):
+        def __init__(self, verify: ssl.SSLContext, **options: Any) -> None:
+            opened.append(verify)
+            super().__init__(verify, **options)
+
+    monkeypatch.setattr(httpx2, "AsyncHTTPTransport", Counted)
+    async with serving(fine) as server, new_client() as client:
+        transport, url = Transport(client), f"http://127.0.0.1:{server.port}"
+        assert opened == []
+        for _ in range(2):
+            await transport.send(At(url), GET)
+            await transport.send(At(url), HttpRequest("POST", "/api/posts", kind="write"))
+            await transport.send(At(url, name="second"), GET)
+    # The certificates are read once for all of them.
+    assert len(opened) == 3 and len(set(map(id, opened))) == 1
+
+
+async def test_a_request_that_the_sandbox_answers_opens_no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpx2, "AsyncHTTPTransport", None)
+    async with new_client(mounts(None, ManualClock())) as client:
+        assert (await Transport(client).send(At(f"{SANDBOX_URL}/polt"), GET)).status == 200

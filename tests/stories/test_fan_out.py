@@ -6,7 +6,6 @@ do; so seconds are counted exactly and take none.
 
 import asyncio
 import random
-import selectors
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from clocks import NOON, ManualClock
+from clocks import JumpingLoop, LoopClock
 from market_mcp.gateway.exchange import READ_TIMEOUT
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import World
@@ -24,40 +23,6 @@ pytestmark = pytest.mark.anyio
 
 SLOWEST = 4.0
 """Seconds that the slowest market takes."""
-
-
-class Jump(selectors.SelectSelector):
-    """Waits for nothing that has a time: what would take a while is over at once, and counted in `passed`."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(None if timeout is None else 0)
-        if not ready and timeout is not None:
-            self.passed += timeout
-        return ready
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jump = Jump()
-        super().__init__(self._jump)
-
-    def time(self) -> float:
-        return self._jump.passed
-
-
-class LoopClock(ManualClock):
-    """Both clocks of a machine, by the time of the event loop."""
-
-    def now(self) -> float:
-        return NOON + anyio.current_time()
-
-    def boot(self) -> float:
-        return 1_000.0 + anyio.current_time()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
 
 
 @pytest.fixture

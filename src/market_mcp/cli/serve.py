@@ -98,6 +98,7 @@ async def open_parts(
             interval=settings.poll_interval,
             budget=settings.poll_budget,
             passwords=settings.passwords(),
+            timeouts=settings.timeouts,
         )
         async with opened as dispatcher:
             yield dispatcher

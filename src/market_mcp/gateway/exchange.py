@@ -3,16 +3,18 @@
 import contextlib
 import hashlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from market_mcp.accounts import Account
 from market_mcp.actions import Action, ListAction
+from market_mcp.actions.chat import Heartbeat, SubmitResponse
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, MalformedReply, Unavailable
 from market_mcp.gateway import waiting
-from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.gateway.messages import HttpReply, HttpRequest, Kind
+from market_mcp.gateway.places import PATIENCE, NoPlace
 from market_mcp.gateway.secret_scan import SecretScan
-from market_mcp.gateway.transport import NoAnswer, NotSent, Transport, Unsendable
+from market_mcp.gateway.transport import CONNECT_TIMEOUT, NoAnswer, NotSent, Transport, Unsendable
 from market_mcp.gateway.verdict import Answer, judge, lost
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
@@ -21,7 +23,8 @@ from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 30.0
-"""Seconds for the whole of an answer. A write may take longer: giving up on one early leaves its outcome unknown."""
+"""Seconds for the whole of an answer, where nothing else is set. A write may take longer: giving up on one early leaves
+its outcome unknown."""
 
 TRIES = 3
 """How often a request is sent that cannot have arrived, or a read of a single thing that met a passing trouble."""
@@ -39,6 +42,22 @@ PASSING = frozenset({502, 503, 504})
 """Statuses after which the same read may succeed a moment later."""
 
 
+class Timeouts(NamedTuple):
+    """Seconds: to connect, and as many again for TLS; for the whole of the answer to a read, and of that to a write."""
+
+    connect: float = CONNECT_TIMEOUT
+    read: float = READ_TIMEOUT
+    write: float = WRITE_TIMEOUT
+
+    @property
+    def longest(self) -> float:
+        """Seconds that a write, or a read with all its tries, takes at most."""
+        return PATIENCE + 2 * self.connect + max(self.write, TRIES_WITHIN + LONGEST_PAUSE + self.read)
+
+
+USUAL = Timeouts()
+
+
 class _Busy(Exception):
     """A reply with a passing status, carried to the next try."""
 
@@ -50,10 +69,11 @@ class _Busy(Exception):
 class Exchange:
     """Sends one request for one row. It knows no gate: who asks too often is not noticed here."""
 
-    def __init__(self, transport: Transport, clock: Clock, secret_scan: SecretScan) -> None:
+    def __init__(self, transport: Transport, clock: Clock, secret_scan: SecretScan, timeouts: Timeouts = USUAL) -> None:
         self._transport = transport
         self._clock = clock
         self._secret_scan = secret_scan
+        self._timeouts = timeouts
 
     def request(
         self,
@@ -63,12 +83,13 @@ class Exchange:
         *,
         cursor: str | None = None,
         sized: bool = True,
-        within: float = READ_TIMEOUT,
+        within: float | None = None,
         seen: object = None,
     ) -> HttpRequest:
         """The request of an action whose ids are the platform's own; `seen` is what its body takes besides.
 
-        Raises BadCall where the key is missing or known not to allow it, and for an id that is none.
+        `within` are the seconds that its answer may take, by default as many as reads or writes have. Raises BadCall
+        where the key is missing or known not to allow it, and for an id that is none.
         """
         _permitted(account, row)
         # What the caller wrote, and not the body: a registration's password is put there by us.
@@ -84,6 +105,7 @@ class Exchange:
         if isinstance(action, ListAction):
             query |= upstream_query(row, action)
         query |= _page(row, cursor, sized)
+        kind = _kind(row)
         return HttpRequest(
             method=row.method,
             path=path,
@@ -91,7 +113,8 @@ class Exchange:
             body=row.request.body(action, seen) if row.request.body else None,
             auth=row.auth,
             headers=row.request.headers + self._idempotency(account, row, action),
-            timeout=within,
+            kind=kind,
+            timeout=within or (self._timeouts.write if kind in {"write", "answer"} else self._timeouts.read),
             max_body=row.listing.max_body if row.listing else MAX_BODY,
         )
 
@@ -105,6 +128,12 @@ class Exchange:
             reply = await self._tried(account, row, request)
         except Unsendable as error:
             raise BadCall(f"{name} cannot be sent this: {error}.") from None
+        except NoPlace as error:
+            raise Unavailable(
+                f"This was not sent to {name}: {error}.",
+                next="Wait until those have ended, or use another market.",
+                retry_after_seconds=round(request.timeout),
+            ) from None
         except NotSent as error:
             raise Unavailable(
                 f"{name} cannot be reached: {error}.", next="Try again in a minute, or use another market."
@@ -141,7 +170,7 @@ class Exchange:
             raise error from None
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
-        """The reply to a request, after as many tries as it may have. Raises Unsendable, NotSent or NoAnswer."""
+        """The reply to a request, after as many tries as it may have. Raises as Transport.send does."""
         if account.sandbox or row.listing is not None:
             return await self._transport.send(account, request)
         try:
@@ -180,6 +209,17 @@ class Exchange:
             return ()
         call = f"{account.id} {action.tool_name()} {action.model_dump_json()} {self._clock.now()}"
         return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
+
+
+def _kind(row: Row) -> Kind:
+    """What a request is for: what is due within minutes stands behind nothing else."""
+    if row.effect.claims:
+        return "claim"
+    if row.action is Heartbeat:
+        return "heartbeat"
+    if row.action is SubmitResponse:
+        return "answer"
+    return "write" if row.writes else "read"
 
 
 def _permitted(account: Account, row: Row) -> None:

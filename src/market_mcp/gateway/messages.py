@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from market_mcp.markets.reply import MAX_BODY, Method
+
+Kind = Literal["read", "write", "heartbeat", "claim", "answer"]
+"""What a request is for: a heartbeat, the claiming of a chat, the answer to one, any other write, or a read. Requests
+wait only for others of their account and kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One request to a market: `path` below its base URL, `body` a JSON object or None for no body at all.
 
-    `timeout` is the total time in seconds that the answer may take, `max_body` its decoded size in bytes.
+    `timeout` is the total time in seconds that the answer may take from when the request leaves, `max_body` its decoded
+    size in bytes.
     """
 
     method: Method
@@ -19,6 +25,7 @@ class HttpRequest:
     body: Mapping[str, object] | None = None
     auth: bool = True
     headers: tuple[tuple[str, str], ...] = ()
+    kind: Kind = "read"
     timeout: float = 20.0
     max_body: int = MAX_BODY
 

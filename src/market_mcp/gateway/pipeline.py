@@ -8,7 +8,7 @@ from typing import Any
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Refused, StateUnavailable, TooSoon
-from market_mcp.gateway.exchange import WRITE_TIMEOUT, Exchange, fill
+from market_mcp.gateway.exchange import Exchange, fill
 from market_mcp.gateway.messages import HttpRequest
 from market_mcp.gateway.pacing import FURTHER, Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
@@ -56,14 +56,14 @@ class Gateway:
         """Sends a write, once, and marks what it changed. Raises CallError.
 
         `seen` is what its body needs besides. `within` are the seconds that its answer may take, by default
-        WRITE_TIMEOUT. Heartbeats and the claiming of chats go this way too.
+        as many as a write has. Heartbeats and the claiming of chats go this way too.
         """
         self._check(account, row, action)
         self._pacing.admit(account.id, row.route, urgent=row.limits.urgent)
         self._quotas.admit(account, row, action)
         if row.request.before is not None:
             seen = self._shown(account, row.request.before, action)
-        request = self._exchange.request(account, row, action, within=within or WRITE_TIMEOUT, seen=seen)
+        request = self._exchange.request(account, row, action, within=within, seen=seen)
         with self._marking_failures(account, row, action):
             answer = await self._send(account, row, request)
             result = self._proved(account, row, action, answer)

@@ -1,14 +1,16 @@
 """Sends one request to one market and brings its answer back whole, or says why not.
 
-One pooled client serves every market of the process. Where a market is the embedded sandbox, the same client hands the
-request to it in memory. No redirects are followed and no proxy of the environment is used, for both would carry a key
-to a place that nobody named.
+One client serves every market of the process, with connections of its own for each account and kind of call. Where a
+market is the embedded sandbox, the same client hands the request to it in memory. No redirects are followed and no
+proxy of the environment is used, for both would carry a key to a place that nobody named.
 """
 
 import contextlib
+import math
 import re
+import ssl
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
@@ -18,10 +20,14 @@ import httpx2
 from market_mcp import __version__
 from market_mcp.errors import MarketMcpError
 from market_mcp.gateway.messages import HttpReply, HttpRequest
+from market_mcp.gateway.places import Places
 from market_mcp.markets.reply import as_json
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for a connection to come about."""
+"""Seconds for a connection to come about, and as many again for its TLS."""
+
+POOL = "market_mcp.pool"
+"""The extension of a request that says which pool of connections it takes: its account and kind."""
 
 _HEADERS = {
     "accept": "application/json",
@@ -48,22 +54,47 @@ class Endpoint(Protocol):
     """Where requests go and with which key; what the transport needs to know of a configured account."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def base_url(self) -> str: ...
 
     def authorization(self) -> str | None: ...
 
 
 class Transport:
-    """Sends requests. `client` is handed in, so that tests and the sandbox stand behind the same code."""
+    """Sends requests. `client` is handed in, so that tests and the sandbox stand behind the same code.
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    `connect_timeout` are the seconds for a connection to come about, and as many again for its TLS.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         self._client = client
+        self._connect_timeout = connect_timeout
+        self._places = Places()
 
     async def send(self, endpoint: Endpoint, request: HttpRequest) -> HttpReply:
-        """The answer to a request, whatever its status. Raises Unsendable, NotSent or NoAnswer."""
+        """The answer to a request, whatever its status. Raises Unsendable, NoPlace, NotSent or NoAnswer.
+
+        Its time-out begins when it leaves: neither waiting for a place nor connecting is part of the market's time.
+        """
         outgoing = self._build(endpoint, request)
+        async with self._places.one(endpoint.name, request.kind):
+            return await self._exchange(outgoing, request)
+
+    async def _exchange(self, outgoing: httpx2.Request, request: HttpRequest) -> HttpReply:
+        """The answer to a request that has a place. Raises NotSent or NoAnswer."""
+
+        async def follow(event: str, _: object) -> None:
+            if event == "connection.connect_tcp.started":
+                # The library itself limits how long this takes; called off from outside, it would leave a socket open.
+                scope.deadline = math.inf
+            elif event.endswith(".send_request_headers.started"):
+                scope.deadline = anyio.current_time() + request.timeout
+
+        outgoing.extensions["trace"] = follow
         try:
-            with anyio.fail_after(request.timeout):
+            with anyio.fail_after(request.timeout) as scope:
                 response = await self._client.send(outgoing, stream=True, follow_redirects=False)
                 async with contextlib.aclosing(response):
                     return HttpReply(
@@ -104,7 +135,7 @@ class Transport:
                 url,
                 headers=headers | declared,
                 content=content,
-                extensions={"timeout": _timeout(request.timeout).as_dict()},
+                extensions={"timeout": {"connect": self._connect_timeout}, POOL: (endpoint.name, request.kind)},
             )
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
             raise Unsendable(f"the request cannot be written ({type(error).__name__})") from None
@@ -117,24 +148,33 @@ class Transport:
 
 
 class Network(httpx2.AsyncBaseTransport):
-    """The way out, opened by the first request that takes it.
+    """The way out: a pool of connections for each account and kind of call, opened by the first request that takes it.
 
     Certificates and protocols cost a twentieth of a start, and a server on the sandbox never needs them.
     """
 
-    _LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=60)
+    # Nothing waits in a pool: whoever is here has a place, and there are no more connections than places.
+    _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=10, keepalive_expiry=60)
 
     def __init__(self) -> None:
-        self._opened: httpx2.AsyncHTTPTransport | None = None
+        self._pools: dict[object, httpx2.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._opened is None:
-            self._opened = httpx2.AsyncHTTPTransport(trust_env=False, limits=self._LIMITS)
-        return await self._opened.handle_async_request(request)
+        pool = request.extensions.get(POOL)
+        if pool not in self._pools:
+            self._pools[pool] = httpx2.AsyncHTTPTransport(
+                verify=self._certificates, trust_env=False, limits=self._LIMITS
+            )
+        return await self._pools[pool].handle_async_request(request)
 
     async def aclose(self) -> None:
-        if self._opened is not None:
-            await self._opened.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        """The authorities that all pools trust; reading them is most of what opening one takes."""
+        return httpx2.create_ssl_context(trust_env=False)
 
 
 def new_client(mounts: Mapping[str, httpx2.AsyncBaseTransport] | None = None) -> httpx2.AsyncClient:
@@ -152,10 +192,6 @@ def new_client(mounts: Mapping[str, httpx2.AsyncBaseTransport] | None = None) ->
 @lru_cache
 def _parsed(base_url: str) -> httpx2.URL:
     return httpx2.URL(base_url)
-
-
-def _timeout(total: float) -> httpx2.Timeout:
-    return httpx2.Timeout(total, connect=min(CONNECT_TIMEOUT, total))
 
 
 def _lower(headers: httpx2.Headers) -> dict[str, str]:

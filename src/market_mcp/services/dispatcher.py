@@ -15,7 +15,7 @@ from market_mcp.actions.inbox import CheckInbox, ListMarkets, MarkNotificationsR
 from market_mcp.actions.work import MyWork
 from market_mcp.clock import Clock
 from market_mcp.errors import CallError, HeldBack
-from market_mcp.gateway.exchange import Exchange
+from market_mcp.gateway.exchange import USUAL, Exchange, Timeouts
 from market_mcp.gateway.pacing import Pacing
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.gateway.quotas import Quotas
@@ -99,11 +99,13 @@ async def open_dispatcher(
     interval: float,
     budget: int,
     passwords: Mapping[str, str],
+    timeouts: Timeouts = USUAL,
 ) -> AsyncGenerator[Dispatcher]:
     """A dispatcher that works until the block is left; then its heartbeats have stopped and its client is closed.
 
     `offered` are the calls that a client can make of it (none: nobody is served). `interval` in seconds and `budget`
-    are those of the polling gate; `passwords` what the user gave, by kind of market.
+    are those of the polling gate; `passwords` what the user gave, by kind of market; `timeouts` how long a market
+    is waited for.
     """
     pacing = Pacing(state, clock, interval, budget)
     quotas = Quotas(state, clock)
@@ -111,10 +113,12 @@ async def open_dispatcher(
     def secrets() -> list[str]:
         return [*accounts.secrets(), *passwords.values(), *store.secrets()]
 
-    gateway = Gateway(accounts, Exchange(Transport(client), clock, SecretScan(secrets)), pacing, quotas)
+    exchange = Exchange(Transport(client, timeouts.connect), clock, SecretScan(secrets), timeouts)
+    gateway = Gateway(accounts, exchange, pacing, quotas)
     presence = Presence(gateway, PresenceTable(state, clock), clock)
     chats = Chats(gateway, presence, ChatTable(state, clock), clock)
     inbox = Inbox(gateway, WatchTable(state, clock))
+    votes = Votes(gateway, VoteTable(state, clock, timeouts.longest), clock)
     overview = Overview(offered, presence, chats, pacing, quotas)
 
     async def list_markets(_: ListMarkets) -> Result:
@@ -143,7 +147,7 @@ async def open_dispatcher(
                 presence,
                 inbox,
                 {
-                    "votes": Votes(gateway, VoteTable(state, clock), clock).cast,
+                    "votes": votes.cast,
                     "registration": Registration(gateway, store, passwords).perform,
                 },
             ),

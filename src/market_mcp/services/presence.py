@@ -12,7 +12,6 @@ from market_mcp.accounts import Account
 from market_mcp.actions.chat import Heartbeat
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Unavailable
-from market_mcp.gateway.exchange import READ_TIMEOUT
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets.domain import Result
 from market_mcp.state.chats import PresenceTable
@@ -46,7 +45,7 @@ class Presence:
             return
         beat = Heartbeat(market=account.name)
         try:
-            await self._gateway.write(account, self._gateway.row(account, beat), beat, within=READ_TIMEOUT)
+            await self._gateway.write(account, self._gateway.row(account, beat), beat)
         except (OutcomeUnknown, HeldBack) as error:
             # What is unknown is only whether one is online.
             raise Unavailable(

@@ -21,7 +21,7 @@ from market_mcp.errors import BadCall, CallError, Halfway, OutcomeUnknown, State
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets import Row
 from market_mcp.markets.domain import Result
-from market_mcp.state.votes import ANSWERED_WITHIN, Noted, VoteTable
+from market_mcp.state.votes import Noted, VoteTable
 
 LOOK = 0.5
 """Seconds between two looks whether another process has its answer."""
@@ -71,6 +71,7 @@ class Votes:
         standing: int | None = noted.standing
         if noted.unsure is not None:
             standing = await self._look(vote)
+            self._table.renew(vote.account.id, vote.post)
         if standing == vote.value:
             if vote.value:
                 message = "You had voted so already; nothing was sent, because a second vote would take the first away."
@@ -92,12 +93,12 @@ class Votes:
 
     async def _begin(self, vote: _Vote) -> Noted:
         """What is known of the post, when no other process is voting on it. Raises TooSoon."""
-        for _ in range(round(ANSWERED_WITHIN / LOOK)):
+        for _ in range(round(self._table.answered_within / LOOK)):
             noted = self._table.begin(vote.account.id, vote.post, vote.value)
             if not noted.busy:
                 return noted
             await self._clock.sleep(LOOK)
-        raise TooSoon("Another process keeps voting on that post.", retry_after_seconds=ANSWERED_WITHIN)
+        raise TooSoon("Another process keeps voting on that post.", retry_after_seconds=self._table.answered_within)
 
     async def _look(self, vote: _Vote) -> int | None:
         """The agent's vote as the post shows it now; None where it does not tell."""
@@ -124,6 +125,7 @@ class Votes:
             else ("The same vote stood there before and was taken away")
         )
         try:
+            self._table.renew(vote.account.id, vote.post)
             result = await self._gateway.write(vote.account, vote.row, vote.action, seen)
         except CallError as error:
             if error.effect != "none":

@@ -5,10 +5,6 @@ from typing import NamedTuple
 from market_mcp.clock import Clock, elapsed, stamp
 from market_mcp.state.store import State, stamp_of
 
-ANSWERED_WITHIN = 65.0
-"""Seconds after which a vote without an answer counts as lost with the process that sent it: longer than two writes
-take."""
-
 
 class Noted(NamedTuple):
     """What is known of a post: the vote that stands (0: none), and one that left and may count or not.
@@ -22,11 +18,15 @@ class Noted(NamedTuple):
 
 
 class VoteTable:
-    """The votes of every process that shares the state; each note survives a power cut. Raises StateUnavailable."""
+    """The votes of every process that shares the state; each note survives a power cut. Raises StateUnavailable.
 
-    def __init__(self, state: State, clock: Clock) -> None:
+    `answered_within` are the seconds after which a request of a vote counts as lost with the process that sent it.
+    """
+
+    def __init__(self, state: State, clock: Clock, answered_within: float) -> None:
         self._state = state
         self._clock = clock
+        self.answered_within = answered_within
 
     def begin(self, account: str, post: str, value: int) -> Noted:
         """Notes that a vote is about to leave, unless it stands already, and tells what was known until then."""
@@ -35,12 +35,18 @@ class VoteTable:
             stands = db.execute("SELECT value FROM vote WHERE account=? AND post=?", where).fetchone()
             sent = db.execute("SELECT * FROM vote_sent WHERE account=? AND post=?", where).fetchone()
             noted = Noted(stands["value"] if stands else 0, sent["value"] if sent else None)
-            if sent and sent["open"] and elapsed(stamp_of(sent), self._clock) < ANSWERED_WITHIN:
+            if sent and sent["open"] and elapsed(stamp_of(sent), self._clock) < self.answered_within:
                 return noted._replace(busy=True)
             if sent or noted.standing != value:
                 row = (*where, value, 1, *stamp(self._clock))
                 db.execute("INSERT OR REPLACE INTO vote_sent VALUES (?,?,?,?,?,?,?)", row)
         return noted
+
+    def renew(self, account: str, post: str) -> None:
+        """Notes that one more request of a vote that was begun is about to leave."""
+        with self._state.transaction(durable=True) as db:
+            change = "UPDATE vote_sent SET wall=?, boot=?, boot_id=? WHERE account=? AND post=?"
+            db.execute(change, (*stamp(self._clock), account, post))
 
     def settle(self, account: str, post: str, value: int) -> None:
         """Notes the vote that is known to stand, 0 for none."""
