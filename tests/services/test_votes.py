@@ -5,8 +5,10 @@ import httpx2
 import pytest
 
 from clocks import ManualClock
+from market_mcp.gateway.exchange import USUAL
 from market_mcp.sandbox.faults import Fault
 from market_mcp.sandbox.world import World
+from market_mcp.services.votes import WAITING
 from rig import Json, Retold, Rig, Worker, json_of, of
 
 pytestmark = pytest.mark.anyio
@@ -265,6 +267,58 @@ async def test_a_second_vote_waits_to_hear_how_the_first_ended(rig: Rig) -> None
             await rig.clock.advance(5)
         # The first was refused, so the second could not rely on it.
         assert outcomes == [False, True] and standing(rig.world, post) == 1
+
+
+async def test_a_vote_waits_for_none_on_another_post(worker: Worker) -> None:
+    with worker.world.store.transaction() as db:
+        db.execute("UPDATE polt_projects SET status = 'idea'")
+    one, two, three = [post["id"] for post in (await worker.call("list_posts", status="idea"))["posts"]][:3]
+    for post in (one, two):
+        path = f"*/{post.partition(':')[2]}/vote"
+        worker.world.faults.add(Fault("latency", market="polt", path=path, seconds=3600))
+    async with anyio.create_task_group() as group:
+        for post in (one, two):
+            group.start_soon(lambda post: worker.ask("upvote_post", post_id=post), post)
+        await anyio.wait_all_tasks_blocked()
+        assert worker.wire.waiting == 2
+        assert (await worker.call("upvote_post", post_id=three))["your_vote"] == 1
+        assert worker.wire.waiting == 2
+        group.cancel_scope.cancel()
+
+
+async def test_of_many_votes_on_one_post_that_hangs_only_a_few_wait(worker: Worker) -> None:
+    post = await project(worker)
+    worker.world.faults.add(Fault("latency", market="polt", path="*/vote", seconds=3600))
+    async with anyio.create_task_group() as group:
+        for _ in range(WAITING + 1):
+            group.start_soon(lambda: worker.ask("upvote_post", post_id=post))
+        await anyio.wait_all_tasks_blocked()
+        refusal = await worker.refused("upvote_post", post_id=post)
+        assert (refusal.content["error"], refusal.content["effect"]) == ("too_soon", "none")
+        assert f"{WAITING + 1} votes on that post" in refusal.text and len(cast(worker)) == 1
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("first", ["a look", "the same vote"])
+async def test_a_vote_whose_second_request_hangs_is_left_alone_by_other_processes(rig: Rig, first: str) -> None:
+    async with rig.open(state="lost.db") as before, rig.open() as one, rig.open() as two:
+        post = await project(one)
+        if first == "a look":
+            rig.world.faults.add(Fault("drop_after", market="polt", path="*/vote"))
+            assert (await one.refused("upvote_post", post_id=post)).content["error"] == "outcome_unknown"
+        else:
+            await before.call("upvote_post", post_id=post)
+        rig.world.faults.add(Fault("latency", market="polt", times=2, seconds=40))
+        sent = len(one.wire.sent)
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: one.call("upvote_post", post_id=post))
+            await rig.clock.advance(40)
+            group.start_soon(lambda: two.call("upvote_post", post_id=post))
+            await rig.clock.advance(20)
+            # The first request is over, and the vote began longer ago than any request takes.
+            assert USUAL.longest < 60 and len(one.wire.sent) == sent + 2 and cast(two) == []
+            await rig.clock.advance(20)
+        assert cast(two) == [] and standing(rig.world, post) == 1
 
 
 async def test_a_vote_that_was_taken_away_and_could_not_be_given_back_says_so(rig: Rig) -> None:

@@ -6,10 +6,10 @@ either, the vote is sent: a reply that says it was turned the wrong way round is
 """
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, cast
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -25,6 +25,9 @@ from market_mcp.state.votes import Noted, VoteTable
 
 LOOK = 0.5
 """Seconds between two looks whether another process has its answer."""
+
+WAITING = 10
+"""Votes on one post that wait for one that is under way; any further one is told so at once."""
 
 AGAIN = "Call it again: it looks first whether the vote counts."
 
@@ -50,13 +53,18 @@ class Votes:
         self._gateway = gateway
         self._table = table
         self._clock = clock
-        self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        # A turn is forgotten when nobody has it or waits for it.
+        self._turns: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
 
     async def cast(self, account: Account, row: Row, action: Action) -> Result:
         """Leaves exactly one vote of the row's value on the post, or none. Raises CallError."""
         vote = _Vote(account, row, action, str(getattr(action, row.placeholders()[0])))
-        # One after the other, so that a second call knows how the first ended.
-        async with self._turns[account.id]:
+        turn = self._turns.setdefault((account.id, vote.post), anyio.Lock())
+        if turn.statistics().tasks_waiting >= WAITING:
+            text = f"{WAITING + 1} votes on that post are under way and have no answer."
+            raise TooSoon(text, retry_after_seconds=self._table.answered_within)
+        # One after the other on each post, so that a second call knows how the first ended. Other posts do not wait.
+        async with turn:
             noted = await self._begin(vote)
             try:
                 content = await self._decide(vote, noted)
