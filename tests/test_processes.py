@@ -5,7 +5,8 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -16,6 +17,7 @@ from mcp import Client
 
 from market_mcp import config
 from market_mcp.errors import ConfigError
+from market_mcp.gateway.places import PLACES
 from market_mcp.sandbox import KEYS
 from market_mcp.state.store import State
 from rig import ERAS, MARGIN, Hand, Json, Process, Square, command, environment, of, over_stdio, program, times, waiting
@@ -284,6 +286,41 @@ def test_a_server_ends_promptly_and_cleanly_in_the_middle_of_a_wait(tmp_path: Pa
     assert "Traceback" not in err and "_sandbox_" not in err
     for line in (*talk.lines, *out.splitlines()):
         assert json.loads(line)["jsonrpc"] == "2.0", line
+
+
+def until(arrived: Callable[[], bool]) -> None:
+    """Returns when something has come true that another process is about to do."""
+    end = time.monotonic() + MARGIN
+    while not arrived():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_forty_calls_that_hang_at_one_market_stop_no_other_call_and_not_the_end(tmp_path: Path, calm: Square) -> None:
+    def replies() -> int:
+        return sum(route.endswith("/replies") for route in calm.requests("polt"))
+
+    with conversation(directory=tmp_path, state=tmp_path / "state.db", **calm.settings()) as talk:
+        talk.call(2, "list_posts")
+        posts = [str(post["id"]) for post in talk.result(2)["posts"]]
+        polt, *others = [next(post for post in posts if post.startswith(f"{name}:")) for name in KEYS]
+        calm.control("POST", "/faults", {"kind": "timeout", "market": "polt", "times": 100})
+        for number in range(40):
+            talk.call(100 + number, "add_reply", post_id=polt, body=f"Reply {number}")
+        until(lambda: replies() == PLACES)
+        for number, post in enumerate(others):
+            talk.call(10 + number, "add_reply", post_id=post, body="Still here")
+            assert talk.result(10 + number)["reply_id"]
+        assert "POST /api/agents/heartbeat" in calm.requests("agentjob")
+        talk.call(20, "list_markets")
+        assert len(talk.result(20)["markets"]) == 3
+        # One that is cancelled gives its place to one that waits, and this one waits if no other does any more.
+        talk.call(140, "add_reply", post_id=polt, body="The last")
+        talk.send(method="notifications/cancelled", params={"requestId": 100})
+        until(lambda: replies() == PLACES + 1)
+        assert talk.process.end(signal.SIGTERM, ENDS_WITHIN) == 0
+    _, err = talk.process.said
+    assert "Traceback" not in err and "_sandbox_" not in err
 
 
 def test_nothing_but_the_protocol_is_on_stdout_when_things_go_wrong(tmp_path: Path, calm: Square) -> None:
