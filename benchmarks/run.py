@@ -39,6 +39,9 @@ BLOCKS, BLOCK = 15, 25
 CALLS = 1000
 """Calls after which memory is looked at."""
 
+HANGING = 40
+"""Calls that hang at one market while another is asked."""
+
 VOCABULARY = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 
 Call = Callable[[], Awaitable[object]]
@@ -49,7 +52,7 @@ class Programs:
 
     def __init__(self, directory: Path, port: int) -> None:
         self.upstream = f"http://127.0.0.1:{port}"
-        self._directory = directory
+        self.directory = directory
         (directory / "market-mcp.toml").touch()
         home = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self.env = home | {"PYTHONPATH": str(PACKAGE.parent)}
@@ -65,7 +68,7 @@ class Programs:
 
     @property
     def ours(self) -> list[str]:
-        files = ["--state", str(self._directory / "state.db"), "--config", str(self._directory / "market-mcp.toml")]
+        files = ["--state", str(self.directory / "state.db"), "--config", str(self.directory / "market-mcp.toml")]
         return [sys.executable, "-m", "market_mcp", "serve", *files]
 
     def parameters(self, command: list[str], **env: str) -> StdioServerParameters:
@@ -86,8 +89,15 @@ class Pipe:
     def ask(self, method: str, params: dict[str, object]) -> dict[str, Any]:
         self._write({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         assert self.process.stdout is not None
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())["result"]
-        return answer
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        assert answer["id"] == 1, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def begin(self, number: int, tool: str, arguments: dict[str, object]) -> None:
+        """Makes a call that is to hang: an answer to it fails the next question."""
+        params: dict[str, object] = {"name": tool, "arguments": arguments}
+        self._write({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
 
     def _write(self, message: dict[str, object]) -> None:
         assert self.process.stdin is not None
@@ -141,13 +151,6 @@ async def forwarded_calls(programs: Programs) -> None:
         # A second look at the same task would be answered from what is held.
         return {"task_id": f"polt:{uuid.uuid4()}"}
 
-    def piped(pipe: Pipe, tool: str, arguments: Callable[[], dict[str, object]]) -> Call:
-        async def call() -> None:
-            answer = pipe.ask("tools/call", {"name": tool, "arguments": arguments()})
-            assert not answer.get("isError"), answer
-
-        return call
-
     def by_client(client: Client, tool: str, arguments: Callable[[], dict[str, object]]) -> Call:
         async def call() -> None:
             answer = await client.call_tool(tool, arguments())
@@ -189,6 +192,40 @@ async def forwarded_calls(programs: Programs) -> None:
     compare("with the SDK's client, a forwarded read, to the pooled HTTP client", "read by client", "direct read")
     compare("with the SDK's client, its simplest forwarder", "simplest by client", "direct write")
     print("    here: " + ", ".join(f"{name} {1000 * statistics.median(each):.2f} ms" for name, each in blocks.items()))
+
+
+def piped(pipe: Pipe, tool: str, arguments: Callable[[], dict[str, object]]) -> Call:
+    async def call() -> None:
+        answer = pipe.ask("tools/call", {"name": tool, "arguments": arguments()})
+        assert not answer.get("isError"), answer
+
+    return call
+
+
+async def beside_calls_that_hang(programs: Programs) -> None:
+    """Calls to one market by turns from two servers that are alike, but that from one of them calls hang at another."""
+    accounts = programs.directory / "two-accounts.toml"
+    stuck = f'kind = "polt"\nbase_url = "{programs.upstream}/stuck"\napi_key = "polt_stuck"\n'
+    accounts.write_text(f"[market.polt]\n[market.stuck]\n{stuck}")
+    accounts.chmod(0o600)
+    command = [*programs.ours[:-1], str(accounts)]
+    # They hang until all is measured.
+    patient = {"MARKET_MCP_READ_TIMEOUT": "300", "MARKET_MCP_WRITE_TIMEOUT": "300"}
+    env = programs.env | programs.live | patient
+    with running(command, env) as calm, running(command, env) as troubled:
+        for number in range(HANGING):
+            tool, thing = (("add_reply", "post_id"), ("get_task", "task_id"))[number % 2]
+            text = {"body": f"Hello {number}"} if tool == "add_reply" else {}
+            troubled.begin(number + 2, tool, {thing: f"stuck:{uuid.uuid4()}", **text})
+        blocks = await by_turns(
+            {
+                "calm": piped(calm, "get_task", lambda: {"task_id": f"polt:{uuid.uuid4()}"}),
+                "troubled": piped(troubled, "get_task", lambda: {"task_id": f"polt:{uuid.uuid4()}"}),
+            }
+        )
+    pairs = zip(blocks["troubled"], blocks["calm"], strict=True)
+    what = f"a forwarded read while {HANGING} calls hang at another market, to one while none does"
+    show(what, statistics.median(troubled / calm for troubled, calm in pairs), 1.2)
 
 
 async def by_turns(calls: dict[str, Call]) -> dict[str, list[float]]:
@@ -280,6 +317,7 @@ def main() -> None:
         programs = Programs(Path(directory), port)
         start_up(programs, repeat)
         anyio.run(forwarded_calls, programs)
+        anyio.run(beside_calls_that_hang, programs)
         memory(programs)
         tool_list(programs)
 

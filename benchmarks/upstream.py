@@ -1,5 +1,7 @@
 """A marketplace that answers at once and remembers nothing: what remains is the cost of asking it.
 
+Below `/stuck` it takes every request and never answers.
+
 Run as `python benchmarks/upstream.py PORT`.
 """
 
@@ -34,6 +36,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     while (await receive()).get("more_body"):
         pass
+    if scope["path"].startswith("/stuck/"):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     post = scope["method"] == "POST"
     body = WRITE if post else READ
     length = (b"content-length", str(len(body)).encode())
