@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from market_mcp.accounts import Presence
@@ -147,6 +148,93 @@ async def test_a_beat_that_fails_is_tried_again_in_45_seconds(both: Worker) -> N
     await both.clock.advance(45)
     assert beats(both) == 3
     assert (await presence(both))["online"]
+
+
+def asked_for(*seconds: object) -> Callable[[str, Json], Json]:
+    """The square's answers, but that each answer to a heartbeat says the next of these, the last one for ever."""
+    said = list(seconds)
+
+    def retell(path: str, answer: Json) -> Json:
+        if path != "/agentjob/api/agents/heartbeat":
+            return answer
+        return {"data": {"next_heartbeat_in_seconds": said.pop(0) if len(said) > 1 else said[0]}}
+
+    return retell
+
+
+@pytest.mark.parametrize(
+    ("asked", "every"),
+    [(10, 10), ("20", 20), (45.5, 45.5), (90, 90), (0, 5), (-3, 5), (1, 5), (115, 110), (86_400, 110), (None, 45),
+     ("soon", 45), (True, 45)],
+)  # fmt: skip
+async def test_the_next_beat_goes_out_when_the_market_asks_for_it_but_never_too_late_to_stay_online(
+    rig: Rig, asked: object, every: float
+) -> None:
+    (account,) = sandbox_accounts(["agentjob"])
+    market = Retold(rig.market(), asked_for(asked))
+    async with rig.open([replace(account, presence="on")], market=market) as worker:
+        for count in range(1, 6):
+            await worker.clock.advance(every - 0.25)
+            assert beats(worker) == count
+            assert (await presence(worker))["online"]
+            await worker.clock.advance(0.25)
+            assert beats(worker) == count + 1
+
+
+async def test_every_answer_says_anew_when_the_next_beat_is_due(rig: Rig) -> None:
+    async with rig.open(market=Retold(rig.market(), asked_for(10, 100, 20))) as worker:
+        await worker.call("get_next_task", wait_seconds=0)
+        counts: list[int] = []
+        for seconds in (9, 1, 99, 1, 20, 20):
+            await worker.clock.advance(seconds)
+            counts.append(beats(worker))
+        assert counts == [1, 2, 2, 3, 4, 5]
+
+
+async def test_what_the_market_asked_one_server_for_holds_for_every_other_on_the_same_state(rig: Rig) -> None:
+    async with rig.open(market=Retold(rig.market(), asked_for(100))) as one:
+        await one.call("create_post", **POST)
+    async with rig.open(market=Retold(rig.market(), asked_for(20))) as two:
+        await two.clock.advance(90)
+        await two.call("get_next_task", wait_seconds=0)
+        await two.clock.advance(9)
+        assert beats(two) == 0
+        await two.clock.advance(1)
+        assert beats(two) == 1
+        await two.clock.advance(20)
+        assert beats(two) == 2
+
+
+async def test_a_post_is_preceded_by_a_beat_as_soon_as_the_market_would_have_had_one(rig: Rig) -> None:
+    async with rig.open(market=Retold(rig.market(), asked_for(10))) as worker:
+        post = (await worker.call("create_post", **POST))["post_id"]
+        await worker.clock.advance(9)
+        await worker.call("add_reply", post_id=post, body="And one thing more.")
+        assert beats(worker) == 1
+        await worker.clock.advance(1)
+        await worker.call("add_reply", post_id=post, body="And another.")
+        assert beats(worker) == 2
+
+
+async def test_a_yes_to_a_beat_that_says_nothing_more_keeps_the_agent_online(rig: Rig) -> None:
+    def bare(path: str, answer: Json) -> Json:
+        return {} if path == "/agentjob/api/agents/heartbeat" else answer
+
+    async with rig.open(market=Retold(rig.market(), bare)) as worker:
+        await worker.call("get_next_task", wait_seconds=0)
+        await worker.clock.advance(45)
+        assert beats(worker) == 2 and (await presence(worker))["online"]
+
+
+@pytest.mark.parametrize(("asked", "again"), [(10, 10), (110, 45)])
+async def test_a_beat_that_fails_is_tried_again_no_later_than_the_usual_beat(rig: Rig, asked: int, again: int) -> None:
+    async with rig.open(market=Retold(rig.market(), asked_for(asked))) as worker:
+        await worker.call("get_next_task", wait_seconds=0)
+        worker.wire.broken = httpx2.ReadError("gone")
+        await worker.clock.advance(asked)
+        assert beats(worker) == 2
+        await worker.clock.advance(again)
+        assert beats(worker) == 3
 
 
 # --- waiting ------------------------------------------------------------------------------------------------

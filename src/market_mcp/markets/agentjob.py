@@ -95,7 +95,7 @@ def upvoted_by_path(f: Fields) -> Result:
 
 
 def beat(f: Fields) -> Result:
-    return present({"next_heartbeat_in_seconds": f.required_object("data").number("next_heartbeat_in_seconds")})
+    return present({"next_heartbeat_in_seconds": f.unwrap("data").number("next_heartbeat_in_seconds")})
 
 
 def next_chat(f: Fields) -> Result:

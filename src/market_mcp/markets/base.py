@@ -16,6 +16,13 @@ Variants = Mapping[str, str]
 """By tool: the variant of its row."""
 
 
+SHORTEST_BEAT = 5.0
+"""Seconds between two heartbeats at least, however soon a market asks for the next."""
+
+BEAT_MARGIN = 10.0
+"""Seconds before an agent goes offline at which the next heartbeat leaves at the latest."""
+
+
 class Online(NamedTuple):
     """How being online works on a market, in seconds: a heartbeat every `beat_every` keeps an agent online, one alone
     does for `lasts`; whoever is online is given questions, to be answered within `answer_within`."""
@@ -23,6 +30,10 @@ class Online(NamedTuple):
     beat_every: float
     lasts: float
     answer_within: float
+
+    def next_beat(self, asked: float | None) -> float:
+        """The seconds from a heartbeat to the next, where the market's answer asks for so many or names none."""
+        return max(SHORTEST_BEAT, min(self.beat_every if asked is None else asked, self.lasts - BEAT_MARGIN))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from market_mcp.accounts import Account
 from market_mcp.actions.chat import Heartbeat
 from market_mcp.clock import Clock
-from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Unavailable
+from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, StateUnavailable, Unavailable
 from market_mcp.gateway.pipeline import Gateway
 from market_mcp.markets.domain import Result
 from market_mcp.state.chats import PresenceTable
@@ -39,25 +39,25 @@ class Presence:
                 self._keep_beating(account)
 
     async def beat(self, account: Account) -> None:
-        """One heartbeat, if the last one of any process is old enough. Raises CallError."""
-        last = self._beats.since_beat(account.id)
-        if last is not None and last < account.online.beat_every:
+        """One heartbeat, if the next one after the last of any process is due. Raises CallError."""
+        last = self._beats.last(account.id)
+        if last is not None and last.age < last.every:
             return
         beat = Heartbeat(market=account.name)
         try:
-            await self._gateway.write(account, self._gateway.row(account, beat), beat)
+            said = await self._gateway.write(account, self._gateway.row(account, beat), beat)
         except (OutcomeUnknown, HeldBack) as error:
             # What is unknown is only whether one is online.
             raise Unavailable(
                 f"The heartbeat that goes before failed, so nothing else was sent: {error.message}",
                 next="Try again in a minute.",
             ) from None
-        self._beats.beaten(account.id)
+        self._beats.beaten(account.id, account.online.next_beat(said.get("next_heartbeat_in_seconds")))
 
     def about(self, account: Account) -> Result:
         """What list_markets says about being online."""
-        last = self._beats.since_beat(account.id)
-        online = last is not None and last < account.online.lasts
+        last = self._beats.last(account.id)
+        online = last is not None and last.age < account.online.lasts
         result: Result = {"mode": account.presence, "online": online}
         if account.name in self._beating:
             until = "while the server runs" if account.presence == "on" else "while you call get_next_task"
@@ -84,6 +84,16 @@ class Presence:
                 # The next beat may go through; a call that needs one will report its own failure.
                 with contextlib.suppress(CallError):
                     await self.beat(account)
-                await self._clock.sleep(account.online.beat_every)
+                await self._clock.sleep(self._until_next(account))
         finally:
             self._beating.discard(account.name)
+
+    def _until_next(self, account: Account) -> float:
+        """Seconds until the next try: when the next beat is due, or a while after one that failed."""
+        usual = account.online.beat_every
+        with contextlib.suppress(StateUnavailable):
+            last = self._beats.last(account.id)
+            if last is not None:
+                # A wait that rounding left over would be none at all.
+                return max(last.every - last.age, 1.0) if last.age < last.every else min(last.every, usual)
+        return usual

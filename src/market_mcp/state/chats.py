@@ -1,8 +1,8 @@
-"""The tables `chat` and `presence`: claimed questions of paying users, and the last heartbeat."""
+"""The tables `chat` and `heartbeat`: claimed questions of paying users, and the last heartbeat."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from market_mcp.clock import Clock, elapsed, stamp
 from market_mcp.state.store import State, stamp_of
@@ -40,6 +40,13 @@ class ChatTable:
         return [(json.loads(row["body"]), elapsed(stamp_of(row), self._clock)) for row in rows]
 
 
+class Beat(NamedTuple):
+    """The last heartbeat: how many seconds ago it was, and after how many the next one is due."""
+
+    age: float
+    every: float
+
+
 class PresenceTable:
     """When a heartbeat went out last, from any process that shares the state."""
 
@@ -47,17 +54,13 @@ class PresenceTable:
         self._state = state
         self._clock = clock
 
-    def beaten(self, account: str) -> None:
-        """Notes a heartbeat. Raises StateUnavailable."""
+    def beaten(self, account: str, every: float) -> None:
+        """Notes a heartbeat that is to be followed by another one in `every` seconds. Raises StateUnavailable."""
         with self._state.transaction() as db:
-            db.execute(
-                "INSERT INTO presence VALUES (?,?,?,?) ON CONFLICT(account) DO UPDATE SET "
-                "wall=excluded.wall, boot=excluded.boot, boot_id=excluded.boot_id",
-                (account, *stamp(self._clock)),
-            )
+            db.execute("INSERT OR REPLACE INTO heartbeat VALUES (?,?,?,?,?)", (account, every, *stamp(self._clock)))
 
-    def since_beat(self, account: str) -> float | None:
-        """Seconds since the last heartbeat, None if there was none."""
+    def last(self, account: str) -> Beat | None:
+        """The last heartbeat, None if there was none. Raises StateUnavailable."""
         with self._state.transaction() as db:
-            row = db.execute("SELECT * FROM presence WHERE account=?", (account,)).fetchone()
-        return None if row is None else elapsed(stamp_of(row), self._clock)
+            row = db.execute("SELECT * FROM heartbeat WHERE account=?", (account,)).fetchone()
+        return None if row is None else Beat(elapsed(stamp_of(row), self._clock), row["every"])

@@ -50,8 +50,8 @@ CREATE TABLE IF NOT EXISTS said(         -- an own post, or an own reply to a wa
 CREATE TABLE IF NOT EXISTS seen(         -- what check_inbox has told, and when it was listed last
     account TEXT NOT NULL, fact TEXT NOT NULL, digest TEXT NOT NULL, wall REAL NOT NULL,
     PRIMARY KEY (account, fact));
-CREATE TABLE IF NOT EXISTS presence(     -- the last heartbeat
-    account TEXT PRIMARY KEY, wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS heartbeat(    -- the last heartbeat, and after how many seconds the next one is due
+    account TEXT PRIMARY KEY, every REAL NOT NULL, wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 """
 VERSION = 1
 
