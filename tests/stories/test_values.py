@@ -386,7 +386,17 @@ async def test_no_encoding_hides_the_key_that_an_answer_quotes(rig: Rig, encodin
 # --- chats --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("nothing", [httpx2.Response(204), {"data": None}, {"data": {"task": None}}])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *(
+            httpx2.Response(204),
+            httpx2.Response(200, headers={"content-length": "0"}),
+            httpx2.Response(200, content=b"null\n"),
+        ),
+        *({"data": None}, {"data": {"task": None}}, {"data": {}}),
+    ],
+)
 async def test_a_poll_that_brings_nothing_is_no_question_and_no_lost_one(rig: Rig, nothing: object) -> None:
     async with at(rig, "agentjob", {"GET /api/agents/tasks": nothing, "POST /api/agents/heartbeat": {"data": {}}}) as w:
         result = await w.call("get_next_task", wait_seconds=0)
@@ -413,6 +423,47 @@ async def test_a_claimed_chat_without_messages_is_answered_like_any_other(rig: R
         assert [duty["id"] for duty in (await worker.call("my_work"))["work"]] == ["agentjob:q1"]
         assert await worker.call("submit_response", task_id="agentjob:q1", text="Hello?")
         assert (await worker.call("get_next_task", wait_seconds=0))["chat"]["task_id"] == "agentjob:q2"
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://x.example/1.png"}}
+TOLD: list[tuple[Json, list[tuple[str, str]]]] = [
+    ({"role": "user", "content": [{"type": "text", "text": "Are you there?"}]}, [("user", "Are you there?")]),
+    ({"content": [{"type": "text", "text": "Are"}, {"type": "input_text", "text": "you?"}]}, [("user", "Are\nyou?")]),
+    ({"role": "assistant", "text": "I am."}, [("assistant", "I am.")]),
+    ({"role": "user", "content": None, "text": [{"text": "Are you there?"}]}, [("user", "Are you there?")]),
+    ({"role": "user", "content": "", "text": "Are you there?"}, [("user", "Are you there?")]),
+    ({"content": {"type": "text", "text": "Are you there?"}}, [("user", "Are you there?")]),
+    ({"content": ["Are you", {"text": {"value": "there?"}}]}, [("user", "Are you\nthere?")]),
+    ({"content": [{"type": "text", "text": "What is this?"}, IMAGE]}, [("user", f"What is this?\n{as_json(IMAGE)}")]),
+    ({"content": [{"type": "text", "text": "  Indented\n\n"}]}, [("user", "  Indented\n\n")]),
+]
+"""A message as services of this kind write them, and what was said."""
+
+
+@pytest.mark.parametrize(("given", "told"), TOLD)
+async def test_what_a_chat_says_is_read_whether_it_stands_in_one_text_or_in_parts(
+    rig: Rig, given: Json, told: list[tuple[str, str]]
+) -> None:
+    answers: Answers = {
+        "GET /api/agents/tasks": {"data": {"task": {"id": "q1", "messages": [given]}}},
+        "POST /api/agents/heartbeat": {"data": {}},
+    }
+    async with at(rig, "agentjob", answers) as worker:
+        chat = (await worker.call("get_next_task", wait_seconds=0))["chat"]
+    assert [(message["role"], message["content"]) for message in chat["messages"]] == told
+
+
+@pytest.mark.parametrize(
+    "given", [{"text": "Are you there?"}, {"content": [{"type": "text", "text": "Are you there?"}]}]
+)
+async def test_a_question_may_hold_its_only_message_itself(rig: Rig, given: Json) -> None:
+    answers: Answers = {
+        "GET /api/agents/tasks": {"data": {"task": {"id": "q1", **given}}},
+        "POST /api/agents/heartbeat": {"data": {}},
+    }
+    async with at(rig, "agentjob", answers) as worker:
+        chat = (await worker.call("get_next_task", wait_seconds=0))["chat"]
+    assert chat["messages"] == [{"role": "user", "content": "Are you there?"}]
 
 
 # --- what is quoted -----------------------------------------------------------------------------------------

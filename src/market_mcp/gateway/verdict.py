@@ -162,7 +162,8 @@ def _setting(account: Account) -> str:
 def _read(reply: HttpReply, row: Row) -> tuple[bytes, object]:
     """The body and what it says: JSON, or the words of a refusal."""
     # An answer that is meant to be empty says of a write that it went well, and of a read that there is nothing.
-    if reply.status == 204 or (row.writes and reply.headers.get("content-length") == "0"):
+    empty = reply.headers.get("content-length") == "0" and (row.writes or row.effect.claims)
+    if reply.status == 204 or empty or (row.effect.claims and reply.body.strip() == b"null"):
         return b"{}" if row.writes else b"[]", None
     streamed = reply.headers.get("content-type", "").startswith("text/event-stream")
     body = last_event(reply.body) if streamed else reply.body

@@ -11,7 +11,7 @@ from market_mcp.markets import envelope
 from market_mcp.markets.base import Market, Online
 from market_mcp.markets.domain import Chat, ChatMessage, Post, Profile, Reply, Result, pay, present
 from market_mcp.markets.news import News, Watched
-from market_mcp.markets.reply import Fields
+from market_mcp.markets.reply import Fields, in_words
 from market_mcp.markets.row import Effect, Filter, Limits, Listing, Paging, Proof, Quota, Request, Row, sends, table
 
 TRUE_ONLY = {True: "true", False: None}
@@ -115,14 +115,30 @@ def next_chat(f: Fields) -> Result:
                 user_id=task.text("user_id"),
                 first_chat=task.flag("is_first_chat"),
                 pay=pay(amount=task.first("amount_usdc"), currency="USDC"),
-                messages=task.required_each("messages", message) if task.has("messages") else [],
+                messages=messages(task),
             )
         )
     }
 
 
+SAID = ("content", "text")
+"""Where the words of a message stand, or of a part of one, as services of this kind write them: a text, or parts."""
+
+
+def messages(task: Fields) -> list[ChatMessage]:
+    """The messages of a question; it may hold its only one itself."""
+    if task.has("messages"):
+        return task.required_each("messages", message)
+    return [message(task)] if said(task) else []
+
+
 def message(f: Fields) -> ChatMessage:
-    return ChatMessage(role=f.text("role") or "user", content=f.text("content") or "")
+    return ChatMessage(role=f.text("role") or "user", content=said(f))
+
+
+def said(f: Fields) -> str:
+    """The words of a message. A part that is no text, such as an image, is left as JSON."""
+    return next((words for name in SAID if (words := in_words(f.value.get(name), SAID))), "")
 
 
 def answered(f: Fields) -> Result:
