@@ -423,7 +423,7 @@ async def test_questions_of_another_day_are_forgotten_when_one_is_claimed(both: 
         await both.call("submit_response", task_id=tasks[-1], text="Now.")
         await both.clock.advance(gap)
     with closing(sqlite3.connect(tmp_path / "state.db")) as db:
-        assert [row[0] for row in db.execute("SELECT task FROM chat")] == tasks[2:]
+        assert db.execute("SELECT * FROM claim").fetchall() == []
 
 
 async def test_an_answer_that_is_lost_is_sent_once_and_the_question_stays_open(both: Worker) -> None:

@@ -20,11 +20,13 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clocks import ManualClock
+from market_mcp.actions.chat import GetNextTask
+from market_mcp.errors import CallError
 from market_mcp.gateway.embedded import SANDBOX_URL
 from market_mcp.sandbox.faults import Fault, Schedule
 from market_mcp.sandbox.log import Seen
 from market_mcp.sandbox.world import KEYS, OTHER_KEYS, World
-from market_mcp.state.chats import ChatTable
+from market_mcp.state.chats import ClaimTable
 from market_mcp.state.store import State
 from market_mcp.state.watches import WatchTable
 from rig import Json, Rig, Worker, pay_for
@@ -274,8 +276,8 @@ class Day:
             "task": watches.watched(polt, "task")[::-1],
             "post": sorted([*watches.watched(polt, "post"), *watches.watched(agentjob, "post")]),
         }
-        claims = ChatTable(self.state, self.worker.clock).unanswered(agentjob)
-        claimed = {str(chat["task_id"]) for chat, _ in claims}
+        claims = ClaimTable(self.state, self.worker.clock).kept(agentjob)
+        claimed = {task for claim in claims if (task := self._task_in(claim.body))}
         with self.state.transaction() as db:
             votes = {f"polt:{row['post']}": int(row["value"] or 0) for row in db.execute("SELECT * FROM vote")}
         sure = {post: value for post, value in books.votes.items() if post not in books.unsure}
@@ -290,6 +292,15 @@ class Day:
         for what, (expected, noted) in found.items():
             if expected != noted:
                 self.complaints.append(f"{what}: {noted} are noted and not {expected}, after {line}")
+
+    def _task_in(self, claim: bytes) -> str | None:
+        """The question in a claim; None for one that cannot be read, which was told as it came."""
+        accounts, gateway = self.worker.dispatcher.accounts, self.worker.dispatcher.gateway
+        account, claiming = accounts.named("agentjob"), GetNextTask()
+        try:
+            return str(gateway.decode(account, gateway.row(account, claiming), claim)["chat"]["task_id"])
+        except CallError:
+            return None
 
     async def end(self) -> None:
         """In clear weather, a vote of unknown outcome is not taken for one that stands."""

@@ -389,12 +389,12 @@ async def test_no_encoding_hides_the_key_that_an_answer_quotes(rig: Rig, encodin
 @pytest.mark.parametrize(
     "nothing",
     [
-        *(
-            httpx2.Response(204),
-            httpx2.Response(200, headers={"content-length": "0"}),
-            httpx2.Response(200, content=b"null\n"),
-        ),
-        *({"data": None}, {"data": {"task": None}}, {"data": {}}),
+        httpx2.Response(204),
+        httpx2.Response(200, headers={"content-length": "0"}),
+        httpx2.Response(200, content=b"null\n"),
+        {"data": None},
+        {"data": {"task": None}},
+        {"data": {}},
     ],
 )
 async def test_a_poll_that_brings_nothing_is_no_question_and_no_lost_one(rig: Rig, nothing: object) -> None:

@@ -19,7 +19,7 @@ from market_mcp.gateway.verdict import Answer, judge, lost
 from market_mcp.markets import Row
 from market_mcp.markets.filters import upstream_query
 from market_mcp.markets.reply import MAX_BODY, Fields, as_utf8, parse_json
-from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
+from market_mcp.text.sanitize import scrub, scrub_text
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 30.0
@@ -34,9 +34,6 @@ TRIES_WITHIN = 20.0
 
 LONGEST_PAUSE = 5.0
 """Seconds between two of them at most."""
-
-SHOWN = 4_000
-"""Characters of a claimed question that could not be read, shown as it came."""
 
 PASSING = frozenset({502, 503, 504})
 """Statuses after which the same read may succeed a moment later."""
@@ -159,15 +156,7 @@ class Exchange:
             return scrub(row.read(fields, cursor))
         except MalformedReply as unreadable:
             text = f"{account.market.name} answered with something unreadable: {scrub_text(str(unreadable))}."
-            error = lost(row, text)
-            if row.effect.claims:
-                # It may be owed all the same, and there is no second look at it.
-                said = scrub_text(body.decode(errors="replace"))[:SHOWN]
-                error.next = (
-                    "If what came is a question, answer it with submit_response and its task's id; else call again. "
-                    f"{UNTRUSTED} It came as: {said}"
-                )
-            raise error from None
+            raise lost(row, text) from None
 
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises as Transport.send does."""

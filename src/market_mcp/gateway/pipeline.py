@@ -51,12 +51,20 @@ class Gateway:
         return {"market": account.name, **({"sandbox": True} if account.sandbox else {}), **content}
 
     async def write(
-        self, account: Account, row: Row, action: Action, seen: object = None, *, within: float | None = None
+        self,
+        account: Account,
+        row: Row,
+        action: Action,
+        seen: object = None,
+        *,
+        within: float | None = None,
+        arrived: Callable[[bytes], None] = lambda _: None,
     ) -> Mapping[str, Any]:
         """Sends a write, once, and marks what it changed. Raises CallError.
 
         `seen` is what its body needs besides. `within` are the seconds that its answer may take, by default
-        as many as a write has. Heartbeats and the claiming of chats go this way too.
+        as many as a write has. `arrived` gets a yes as it came, before it is read. Heartbeats and the claiming of chats
+        go this way too.
         """
         self._check(account, row, action)
         self._pacing.admit(account.id, row.route, urgent=row.limits.urgent)
@@ -66,10 +74,15 @@ class Gateway:
         request = self._exchange.request(account, row, action, within=within, seen=seen)
         with self._marking_failures(account, row, action):
             answer = await self._send(account, row, request)
+            arrived(answer.body)
             result = self._proved(account, row, action, answer)
         if _shows_a_thing(result):
             result = {**result, "untrusted": UNTRUSTED}
         return self.noted(result, lambda: self._settle(account, row, action, result))
+
+    def decode(self, account: Account, row: Row, body: bytes) -> Any:
+        """What an answer says that was kept as it came. Raises CallError."""
+        return self._exchange.decode(account, row, body)
 
     async def read(
         self, account: Account, row: Row, action: Action, cursor: str | None = None, *, known: bool = False

@@ -33,7 +33,7 @@ from market_mcp.services.reads import Reads
 from market_mcp.services.registration import Registration
 from market_mcp.services.votes import Votes
 from market_mcp.services.writes import Writes
-from market_mcp.state.chats import ChatTable, PresenceTable
+from market_mcp.state.chats import ClaimTable, PresenceTable
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
 from market_mcp.state.votes import VoteTable
@@ -116,7 +116,7 @@ async def open_dispatcher(
     exchange = Exchange(Transport(client, timeouts.connect), clock, SecretScan(secrets), timeouts)
     gateway = Gateway(accounts, exchange, pacing, quotas)
     presence = Presence(gateway, PresenceTable(state, clock), clock)
-    chats = Chats(gateway, presence, ChatTable(state, clock), clock)
+    chats = Chats(gateway, presence, ClaimTable(state, clock), clock)
     inbox = Inbox(gateway, WatchTable(state, clock))
     votes = Votes(gateway, VoteTable(state, clock, timeouts.longest), clock)
     overview = Overview(offered, presence, chats, pacing, quotas)

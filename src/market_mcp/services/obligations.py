@@ -158,7 +158,9 @@ class Obligations:
             }
             for chat in self._open.open_chats(account)
         ]
-        return Brought([present(duty) for duty in duties])
+        odd = len(self._open.unreadable(account))
+        missing = f"{odd} claimed and could not be read; get_next_task tells what came." if odd else ""
+        return Brought([present(duty) for duty in duties], missing)
 
 
 def _duty(

@@ -44,7 +44,7 @@ class Overview:
             about["presence"] = self._presence.about(account)
             if account.presence == "on" and not answers_chats(self._offered):
                 about["presence"]["kept_online"] = NOBODY_ANSWERS
-            about["chats_to_answer"] = len(self._chats.open_chats(account))
+            about["chats_to_answer"] = len(self._chats.open_chats(account)) + len(self._chats.unreadable(account))
         hold = self._pacing.held_off(account.id)
         if hold is not None:
             about["left_alone"] = {"seconds": round(hold.left + 0.49), "because": hold.said}

@@ -1,8 +1,7 @@
-"""The tables `chat` and `heartbeat`: claimed questions of paying users, and the last heartbeat."""
+"""The tables `claim` and `heartbeat`: claimed questions of paying users, and the last heartbeat."""
 
-import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 from market_mcp.clock import Clock, elapsed, stamp
 from market_mcp.state.store import State, stamp_of
@@ -11,33 +10,44 @@ KEPT = 24 * 3600.0
 """Seconds for which a claimed question is kept: long past its deadline, however clocks are set."""
 
 
-class ChatTable:
-    """The questions that were claimed by any process that shares the state."""
+class Claim(NamedTuple):
+    """A claimed question: the market's answer as it came, and the seconds since then."""
+
+    id: int
+    body: bytes
+    age: float
+
+
+class ClaimTable:
+    """The questions that were claimed by any process that shares the state, and are not answered yet.
+
+    They are kept as they came, before anything is read from them, so that none is lost for its form.
+    """
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
         self._clock = clock
 
-    def claim(self, account: str, chat: Mapping[str, Any]) -> None:
-        """Keeps a question so that it survives a power cut. Raises StateUnavailable."""
+    def keep(self, account: str, body: bytes) -> int:
+        """Keeps what was claimed so that it survives a power cut; its id here. Raises StateUnavailable."""
         now = stamp(self._clock)
         with self._state.transaction(durable=True) as db:
-            db.execute("DELETE FROM chat WHERE wall < ?", (now.wall - KEPT,))
-            db.execute(
-                "INSERT OR IGNORE INTO chat(account, task, body, wall, boot, boot_id) VALUES (?,?,?,?,?,?)",
-                (account, chat["task_id"], json.dumps(chat), *now),
+            db.execute("DELETE FROM claim WHERE wall < ?", (now.wall - KEPT,))
+            kept = db.execute(
+                "INSERT INTO claim(account, body, wall, boot, boot_id) VALUES (?,?,?,?,?)", (account, body, *now)
             )
+            return cast("int", kept.lastrowid)
 
-    def settle(self, account: str, task: str) -> None:
-        """Notes that a question wants no answer any more. Raises StateUnavailable."""
+    def drop(self, ids: Iterable[int]) -> None:
+        """Forgets what wants no answer, or no answer any more. Raises StateUnavailable."""
         with self._state.transaction() as db:
-            db.execute("UPDATE chat SET answered=1 WHERE account=? AND task=?", (account, task))
+            db.executemany("DELETE FROM claim WHERE id=?", [(one,) for one in ids])
 
-    def unanswered(self, account: str) -> list[tuple[dict[str, Any], float]]:
-        """The questions without an answer, the oldest first, each with the seconds since it was claimed."""
+    def kept(self, account: str) -> list[Claim]:
+        """All that was claimed, the oldest first. Raises StateUnavailable."""
         with self._state.transaction() as db:
-            rows = db.execute("SELECT * FROM chat WHERE account=? AND answered=0 ORDER BY wall", (account,)).fetchall()
-        return [(json.loads(row["body"]), elapsed(stamp_of(row), self._clock)) for row in rows]
+            rows = db.execute("SELECT * FROM claim WHERE account=? ORDER BY id", (account,)).fetchall()
+        return [Claim(row["id"], row["body"], elapsed(stamp_of(row), self._clock)) for row in rows]
 
 
 class Beat(NamedTuple):

@@ -35,9 +35,9 @@ CREATE TABLE IF NOT EXISTS vote(         -- what was voted, for markets where th
 CREATE TABLE IF NOT EXISTS vote_sent(    -- a vote that left, and of which is not known whether it counts
     account TEXT NOT NULL, post TEXT NOT NULL, value INTEGER NOT NULL, open INTEGER NOT NULL,
     wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (account, post));
-CREATE TABLE IF NOT EXISTS chat(         -- a claimed question of a paying user
-    account TEXT NOT NULL, task TEXT NOT NULL, body TEXT NOT NULL, answered INTEGER NOT NULL DEFAULT 0,
-    wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (account, task));
+CREATE TABLE IF NOT EXISTS claim(        -- a claimed question of a paying user, as the market handed it over
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, body BLOB NOT NULL,
+    wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spent(        -- a call that a market allows so often only
     account TEXT NOT NULL, quota TEXT NOT NULL, wall REAL NOT NULL, boot REAL NOT NULL, boot_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS standing(     -- a thing of which a market allows so many at once only
