@@ -102,7 +102,7 @@ class Exchange:
         if isinstance(action, ListAction):
             query |= upstream_query(row, action)
         query |= _page(row, cursor, sized)
-        kind = _kind(row)
+        kind = kind_of(row)
         return HttpRequest(
             method=row.method,
             path=path,
@@ -200,7 +200,7 @@ class Exchange:
         return (("idempotency-key", hashlib.sha256(call.encode()).hexdigest()[:32]),)
 
 
-def _kind(row: Row) -> Kind:
+def kind_of(row: Row) -> Kind:
     """What a request is for: what is due within minutes stands behind nothing else."""
     if row.effect.claims:
         return "claim"

@@ -8,8 +8,8 @@ from typing import Any
 from market_mcp.accounts import Account, Accounts
 from market_mcp.actions import Action
 from market_mcp.errors import BadCall, CallError, HeldBack, OutcomeUnknown, Refused, StateUnavailable, TooSoon
-from market_mcp.gateway.exchange import Exchange, fill
-from market_mcp.gateway.messages import HttpRequest
+from market_mcp.gateway.exchange import Exchange, fill, kind_of
+from market_mcp.gateway.messages import HttpRequest, Kind
 from market_mcp.gateway.pacing import FURTHER, Held, Pacing, Question
 from market_mcp.gateway.quotas import Quotas
 from market_mcp.gateway.verdict import Answer, held_back, prove, redacted
@@ -17,6 +17,9 @@ from market_mcp.markets import Row
 from market_mcp.markets.domain import Result, ids_in
 from market_mcp.text.sanitize import UNTRUSTED
 from market_mcp.text.times import iso
+
+URGENT: frozenset[Kind] = frozenset({"heartbeat", "answer"})
+"""What is sent though the market wants to be left alone, since somebody who paid waits for it."""
 
 DISAGREES = frozenset({200, 400, 404, 409, 410, 422})
 """Statuses of a refusal that may mean that the thing is no more as it is held to be."""
@@ -67,7 +70,7 @@ class Gateway:
         go this way too.
         """
         self._check(account, row, action)
-        self._pacing.admit(account.id, row.route, urgent=row.limits.urgent)
+        self._pacing.admit(account.id, row.route, urgent=kind_of(row) in URGENT)
         self._quotas.admit(account, row, action)
         if row.request.before is not None:
             seen = self._shown(account, row.request.before, action)

@@ -216,7 +216,6 @@ AGENTJOB = Market(
             "心跳接口",
             # Documented, but one that leaves the number out keeps the agent online all the same.
             proof=Proof("next_heartbeat_in_seconds"),
-            limits=Limits(urgent=True),
         ),
         Row(
             chat.GetNextTask,
@@ -233,7 +232,6 @@ AGENTJOB = Market(
             "提交回复",
             request=Request(body=sends(text="text")),
             proof=Proof("submitted", documented=True),
-            limits=Limits(urgent=True),
             hints={409: ANSWER_HINT},
         ),
         Row(

@@ -150,8 +150,6 @@ class Limits:
     """Its limits on lengths in characters, where they are below those of the action."""
     quota: Quota | None = None
     standing: Standing | None = None
-    urgent: bool = False
-    """Whether it is sent though the market wants to be left alone, since somebody who paid waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
