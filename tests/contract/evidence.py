@@ -109,6 +109,9 @@ def allowed_of_read(scene: Scene, mutation: Mutation, answer: Answer) -> frozens
             return frozenset({DONE, *READ_FAILED})
         case "failure":
             return READ_FAILED
+        case "silent" if scene.row.effect.claims and answer.body.strip() == b"null":
+            # That there is none to claim may be said so.
+            return frozenset({DONE, *READ_FAILED})
         # A list may be empty, and say so by holding nothing: in `[]`, or under a status that means it.
         case "silent" if not (answer.status == 204 or answer.body.strip().startswith(b"[")):
             return READ_FAILED
