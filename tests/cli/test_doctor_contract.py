@@ -30,7 +30,7 @@ from market_mcp.sandbox.world import KEYS, OTHER_KEYS
 from market_mcp.services.dispatcher import open_dispatcher
 from market_mcp.state.credentials import CredentialStore
 from market_mcp.state.store import State
-from rig import Json, Rig, Square, Wire, program, run, sandbox_accounts
+from rig import MARGIN, Json, Rig, Square, Wire, program, run, sandbox_accounts
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
@@ -212,14 +212,21 @@ def test_ctrl_c_leaves_a_report_of_what_was_asked(tmp_path: Path) -> None:
     arguments = ("doctor", "--contract", "--config", str(tmp_path / "settings.toml"), "--state", str(tmp_path / "s.db"))
     with (
         square_of({"/api/tasks": (200, {"data": [POST]})}, slow="/api/tasks/p1") as (address, _),
-        program(*arguments, directory=tmp_path, AGENTJOB_BASE_URL=address, AGENTJOB_API_KEY="ak_12345678") as process,
+        program(
+            *arguments,
+            directory=tmp_path,
+            AGENTJOB_BASE_URL=address,
+            AGENTJOB_API_KEY="ak_12345678",
+            # The answer that does not come is not to be given up on before the signal does.
+            MARKET_MCP_READ_TIMEOUT="300",
+        ) as process,
     ):
         assert process.running.stdout is not None
         said = ""
         # Each row is printed when it is done.
         while "list_posts" not in said:
             said += process.running.stdout.readline()
-        code = process.end(signal.SIGINT, 20)
+        code = process.end(signal.SIGINT, MARGIN)
     rest, errors = process.said
     assert code == 130 and "Traceback" not in errors
     assert "Of 4 reads: 1 decoded, 3 not reached." in rest
