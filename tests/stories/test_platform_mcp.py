@@ -14,7 +14,7 @@ from clocks import ManualClock
 from market_mcp.accounts import Account
 from market_mcp.actions.board import UpvotePost
 from market_mcp.actions.chat import GetNextTask, SubmitResponse
-from market_mcp.errors import OutcomeUnknown, Refused
+from market_mcp.errors import OutcomeUnknown, Refused, Unavailable
 from market_mcp.services.dispatcher import Dispatcher
 from market_mcp.state.store import State
 from rig import Json, dispatcher_at
@@ -66,11 +66,63 @@ async def test_a_vote_is_cast_at_a_server_without_sessions_whether_it_answers_in
     assert result["votes"] == 3 and voted == ["p1"]
 
 
-async def test_a_server_that_wants_a_session_is_named_as_such_with_the_other_way_to_vote() -> None:
-    async with platform() as (market, voted), dispatcher(market) as at:
-        with pytest.raises(Refused, match="session") as refusal:
+class Watched(httpx2.AsyncBaseTransport):
+    """A platform that can be exchanged for another, as by a restart, and the messages that it was sent."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.sent: list[tuple[str, bool]] = []
+        """What each message asked for, and whether it named a session."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append((json.loads(await request.aread())["method"], "mcp-session-id" in request.headers))
+        return await self.inner.handle_async_request(request)
+
+
+BEGUN = [("initialize", False), ("notifications/initialized", True), ("tools/call", True)]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_vote_is_cast_at_a_server_with_sessions_whether_it_answers_in_json_or_as_events(as_json: bool) -> None:
+    async with platform(json_response=as_json) as (market, voted):
+        watched = Watched(market)
+        async with dispatcher(watched) as at:
+            assert (await at.perform(VOTE))["votes"] == 3
+            assert watched.sent == [("tools/call", False), *BEGUN]
+            await at.perform(UpvotePost(post_id="agentjob:p2"))
+            assert watched.sent[-1] == ("tools/call", True) and len(watched.sent) == 5
+    assert voted == ["p1", "p2"]
+
+
+async def test_a_session_that_has_ended_is_begun_anew_and_the_vote_cast_once() -> None:
+    async with platform() as (before, voted), platform() as (after, voted_later):
+        watched = Watched(before)
+        async with dispatcher(watched) as at:
             await at.perform(VOTE)
-    assert voted == [] and 'upvote = "rest"' in refusal.value.next
+            watched.inner, watched.sent = after, []
+            assert (await at.perform(UpvotePost(post_id="agentjob:p2")))["votes"] == 3
+    assert watched.sent == [("tools/call", True), *BEGUN]
+    assert voted == ["p1"] and voted_later == ["p2"]
+
+
+async def test_where_no_session_comes_about_the_refusal_stands_with_the_other_way_to_vote() -> None:
+    no = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "Missing session ID"}})
+    async with dispatcher(answering(no.encode(), status=400)) as at:
+        with pytest.raises(Refused, match="Missing session ID") as refusal:
+            await at.perform(VOTE)
+    assert 'upvote = "rest"' in refusal.value.next
+
+
+async def test_a_session_that_breaks_off_while_it_begins_leaves_the_vote_uncast() -> None:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        if json.loads(request.content)["method"] == "tools/call":
+            return httpx2.Response(400, json={"error": "Missing session ID"})
+        raise httpx2.ReadError("reset")
+
+    async with dispatcher(httpx2.MockTransport(handle)) as at:
+        with pytest.raises(Unavailable) as error:
+            await at.perform(VOTE)
+    assert error.value.effect == "none" and "session did not come about" in error.value.message
 
 
 def events(*messages: object) -> bytes:

@@ -11,6 +11,7 @@ from market_mcp.actions.chat import Heartbeat, SubmitResponse
 from market_mcp.clock import Clock
 from market_mcp.errors import BadCall, CallError, MalformedReply, Unavailable
 from market_mcp.gateway import waiting
+from market_mcp.gateway.mcp_sessions import McpSessions
 from market_mcp.gateway.messages import HttpReply, HttpRequest, Kind
 from market_mcp.gateway.places import PATIENCE, NoPlace
 from market_mcp.gateway.secret_scan import SecretScan
@@ -68,6 +69,7 @@ class Exchange:
 
     def __init__(self, transport: Transport, clock: Clock, secret_scan: SecretScan, timeouts: Timeouts = USUAL) -> None:
         self._transport = transport
+        self._mcp_sessions = McpSessions(transport)
         self._clock = clock
         self._secret_scan = secret_scan
         self._timeouts = timeouts
@@ -161,15 +163,18 @@ class Exchange:
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises as Transport.send does."""
         if account.sandbox or row.listing is not None:
-            return await self._transport.send(account, request)
+            return await self._once(account, row, request)
         try:
             return await self._try(account, row, request)
         except (_Busy, NotSent) as trouble:
             return await self._try_again(account, row, request, trouble)
 
+    async def _once(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
+        return await (self._mcp_sessions if row.request.mcp else self._transport).send(account, request)
+
     async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """One try. Raises _Busy where the same read may succeed a moment later."""
-        reply = await self._transport.send(account, request)
+        reply = await self._once(account, row, request)
         passing = reply.status in PASSING and row.method == "GET" and not row.effect.claims
         # Who names a time is left alone for that time.
         if passing and waiting.named(reply, _json(reply), self._clock.now()) is None:

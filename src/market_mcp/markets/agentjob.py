@@ -190,8 +190,8 @@ POSTS_PAGE = 8 * 1024 * 1024
 """Bytes of 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others."""
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
-NO_SESSION = (
-    "If it wants an MCP session, which the call was made without, ask the user to set "
+NO_MCP = (
+    "If its MCP endpoint is not to be used, ask the user to set "
     'upvote = "rest" in the [market.…] table, which votes by an inferred route.'
 )
 VOTED = ("posts/{post_id}", "posts")
@@ -292,9 +292,9 @@ AGENTJOB = Market(
             mcp_result(upvoted),
             "任务广场(MCP list_posts / add_reply)",
             inferred=MCP_NOT_PRINTED,
-            request=Request(body=mcp_call("upvote_post", sends(post_id="post_id")), headers=MCP_HEADERS),
+            request=Request(body=mcp_call("upvote_post", sends(post_id="post_id")), headers=MCP_HEADERS, mcp=True),
             clears=VOTED,
-            hints=dict.fromkeys((400, 404, 405, 406), NO_SESSION),
+            hints=dict.fromkeys((400, 404, 405, 406), NO_MCP),
         ),
         Row(
             board.UpvotePost,

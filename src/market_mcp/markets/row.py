@@ -99,6 +99,8 @@ class Request:
     """A read that the caller must have made; `body` gets its latest result."""
     safe: bool = False
     """Whether a POST changes nothing."""
+    mcp: bool = False
+    """Whether it is a call of one of the market's own MCP tools, for which its server may want a session."""
 
 
 @dataclass(frozen=True, slots=True)
