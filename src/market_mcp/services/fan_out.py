@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import anyio
@@ -16,7 +17,6 @@ from market_mcp.markets.domain import Result
 from market_mcp.markets.filters import choices
 from market_mcp.services.merging import (
     READ_WHOLE,
-    Item,
     Position,
     Share,
     can_be_narrowed_here,
@@ -124,49 +124,33 @@ class FanOut:
         numbered = paging is not None and paging.param == "page"
         if numbered and not re.fullmatch(r"[1-9][0-9]{0,6}", position.cursor or "1"):
             raise BadCall("That cursor is not one of ours.", next="Pass `next_cursor` as it was, or leave it out.")
-        ours = left_to_us(row, action)
+        try:
+            pages = await self._pages(account, row, native, position)
+        except TooSoon as error:
+            pages = await self._unfiltered(account, row, action, position, error)
+        return joined(pages.shares), pages.feed(position)
+
+    async def _pages(self, account: Account, row: Row, action: ListAction, position: Position) -> "_Pages":
+        """The page at a position, and further ones while few items fit what is filtered here. Raises CallError."""
+        pages = _Pages(account.name, row, action, left_to_us(row, action))
         # What is put in order here is so page by page, and pages in order do not make a list in order.
-        most = PAGES_AT_ONCE if ours and sort_key(action) is None else 1
-        shares: list[Share] = []
-        helds: list[Held] = []
-        looked_at = unreadable = 0
-        begun, ended, instead = position, "", False
-        for _ in range(most):
+        for _ in range(PAGES_AT_ONCE if pages.ours and sort_key(action) is None else 1):
             try:
-                answer, held = await self._gateway.read(account, row, native, position.cursor, known=position.given > 0)
-            except TooSoon as error:
-                if shares:
-                    break
-                answer, held = await self._unfiltered(account, row, action, position, error)
-                instead = True
+                answer, held = await self._gateway.read(account, row, action, position.cursor, known=position.given > 0)
             except CallError:
-                if not shares:
+                if not pages.shares:
                     raise
                 break
-            page = cast("Mapping[str, Any]", answer)
-            ended = position.walk.end(page, position.cursor)
-            items = narrow(row, action, page["items"], unfiltered=instead)
-            share = _share_of(account.name, action, items, position, page, ended)
-            shares.append(share)
-            helds.append(held)
-            looked_at += len(page["items"])
-            unreadable += page["unreadable"]
-            if share.next is None or sum(len(each.items) for each in shares) >= action.limit:
+            share = pages.add(answer, held, position)
+            following = share.after(len(share.items))
+            if following is None or pages.count() >= action.limit:
                 break
-            position = share.after(len(share.items)) or position
-        feed = feed_of(max(helds, key=lambda held: held.age))
-        if unreadable:
-            feed["unreadable_items"] = unreadable
-        if ended:
-            feed["ends"] = f"The list ends here, since {ended}."
-        ours = list(action.filters()) if instead else ours
-        if instead or (ours and (shares[-1].next or begun.cursor)):
-            feed["covers"] = f"{', '.join(ours)}: {looked_at} items were looked at, not the market's whole list"
-        return joined(shares), feed
+            position = following
+        return pages
 
     async def _unfiltered(
         self, account: Account, row: Row, action: ListAction, position: Position, error: TooSoon
-    ) -> tuple[Any, Held]:
+    ) -> "_Pages":
         """The held page of the list as it is, if it can answer in the place of one that must not be asked for now.
 
         Raises `error` where it cannot.
@@ -180,19 +164,60 @@ class FanOut:
         page = cast("Mapping[str, Any]", answer)
         if not can_be_narrowed_here(row, action, page["items"]):
             raise error
+        pages = _Pages(account.name, row, action, list(action.filters()), unfiltered=True)
         # Its further pages are not those of the list that was asked for.
-        return {**page, "next": None}, held
+        pages.add({**page, "next": None}, held, position)
+        return pages
 
 
-def _share_of(
-    market: str, action: ListAction, items: Sequence[Item], position: Position, page: Mapping[str, Any], ended: str
-) -> Share:
-    """What is left of a page's items, from a position on."""
-    start = position.start(items)
-    tool = READ_WHOLE.get(type(action).noun)
-    left = [item if tool is None else excerpt(item, tool) for item in items[start:]]
-    following = None if ended else page["next"]
-    return Share(market, left, position._replace(given=start), following, position.walk.after(page))
+@dataclass
+class _Pages:
+    """The pages of a market's list that were read for one answer; `ours` are the filters that are answered here.
+
+    `unfiltered` says that they are of the list as it is without any filter.
+    """
+
+    market: str
+    row: Row
+    action: ListAction
+    ours: list[str]
+    unfiltered: bool = False
+    shares: list[Share] = field(default_factory=list[Share])
+    helds: list[Held] = field(default_factory=list[Held])
+    looked_at: int = 0
+    unreadable: int = 0
+    ended: str = ""
+
+    def add(self, page: Mapping[str, Any], held: Held, position: Position) -> Share:
+        """What is left of a page, from a position on."""
+        items = narrow(self.row, self.action, page["items"], unfiltered=self.unfiltered)
+        start = position.start(items)
+        tool = READ_WHOLE.get(type(self.action).noun)
+        left = [item if tool is None else excerpt(item, tool) for item in items[start:]]
+        self.ended = position.walk.end(page, position.cursor)
+        following = None if self.ended else page["next"]
+        share = Share(self.market, left, position._replace(given=start), following, position.walk.after(page))
+        self.shares.append(share)
+        self.helds.append(held)
+        self.looked_at += len(page["items"])
+        self.unreadable += page["unreadable"]
+        return share
+
+    def count(self) -> int:
+        """The items that there are to give out."""
+        return sum(len(share.items) for share in self.shares)
+
+    def feed(self, begun: Position) -> Result:
+        """Where they come from and how old the oldest is, what could not be read, and why the list ends, if it does."""
+        feed = feed_of(max(self.helds, key=lambda held: held.age))
+        if self.unreadable:
+            feed["unreadable_items"] = self.unreadable
+        if self.ended:
+            feed["ends"] = f"The list ends here, since {self.ended}."
+        if self.unfiltered or (self.ours and (self.shares[-1].next or begun.cursor)):
+            looked_at = f"{self.looked_at} items were looked at, not the market's whole list"
+            feed["covers"] = f"{', '.join(self.ours)}: {looked_at}"
+        return feed
 
 
 def _each_list_once(accounts: Sequence[Account], action: ListAction) -> list[Account]:
