@@ -16,6 +16,7 @@ from market_mcp.cli.doctor.survey import Survey, longest_wait, reads, requests
 from market_mcp.cli.serve import open_parts
 from market_mcp.clock import Clock, SystemClock
 from market_mcp.gateway.secret_scan import SecretScan
+from market_mcp.server.stopping import stopped_by_signal
 from market_mcp.services.dispatcher import Dispatcher
 
 BROKEN_OFF = 130
@@ -35,20 +36,25 @@ def contract(flags: Mapping[str, Any], file: Path | None, environment: Mapping[s
     clock = SystemClock()
     onlooker = Onlooker(clock)
 
-    async def run() -> None:
-        async with open_parts(settings, clock, serving=False, onlooker=onlooker) as dispatcher:
-            secrets.extend(dispatcher.accounts.secrets())
-            report.line(f"market-mcp {__version__}, contract report")
-            report.line(_cost(dispatcher.accounts.all(), settings))
-            await compare(report, dispatcher, clock, onlooker, settings.poll_interval)
+    async def run() -> bool:
+        # What a signal raises by itself is one exception, which may come where a time-out of ours is just caught.
+        with anyio.CancelScope() as asking:
+            async with (
+                stopped_by_signal(asking.cancel),
+                open_parts(settings, clock, serving=False, onlooker=onlooker) as dispatcher,
+            ):
+                secrets.extend(dispatcher.accounts.secrets())
+                report.line(f"market-mcp {__version__}, contract report")
+                report.line(_cost(dispatcher.accounts.all(), settings))
+                await compare(report, dispatcher, clock, onlooker, settings.poll_interval)
+        return asking.cancelled_caught
 
     try:
-        anyio.run(run)
+        broken_off = anyio.run(run)
     except KeyboardInterrupt:
-        report.end()
-        return BROKEN_OFF
+        broken_off = True
     report.end()
-    return 1 if report.faults else 0
+    return BROKEN_OFF if broken_off else 1 if report.faults else 0
 
 
 async def compare(report: Report, dispatcher: Dispatcher, clock: Clock, onlooker: Onlooker, interval: float) -> None:
