@@ -104,6 +104,7 @@ class _Served:
                     token=identity.token,
                     client_ip=_address(request),
                     headers=request.headers,
+                    settings=self.settings,
                 )
                 if self.settings.strict and seen.unknown:
                     raise Refusal(400, f"Unknown: {', '.join(seen.unknown)}")
@@ -131,11 +132,14 @@ class _Served:
 
     def _response(self, reply: Reply) -> Response:
         if reply.body is None:
-            return Response(status_code=reply.status)
+            return Response(status_code=reply.status, headers=reply.headers)
+        if reply.events:
+            event = f"event: message\r\ndata: {json.dumps(reply.body)}\r\n\r\n"
+            return Response(event, reply.status, reply.headers, "text/event-stream")
         body = reply.body
         if reply.status < 400 and not self.endpoint.foreign:
             body = shaped(body, self.settings, read=self.endpoint.method == "GET")
-        return JSONResponse(body, reply.status)
+        return JSONResponse(body, reply.status, reply.headers)
 
 
 def _account(market: Market, db: sqlite3.Connection, request: Request) -> str | None:

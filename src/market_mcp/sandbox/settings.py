@@ -25,6 +25,8 @@ class Settings(BaseModel):
     `visible_after` keeps what is new out of lists for so many seconds; by its id it can be had at once.
     `shapes` says how an answer is wrapped, `numeric_pay` whether amounts are numbers also where a document prints
     them as strings, `epoch_times` whether times are numbers since 1970.
+    `mcp_sessions` says whether AgentJob's own MCP endpoint demands a session, `mcp_events` whether it answers as an
+    event stream.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -37,6 +39,8 @@ class Settings(BaseModel):
     shapes: Literal["documented", "bare", "enveloped"] = "documented"
     numeric_pay: bool = False
     epoch_times: Literal["seconds", "milliseconds"] | None = None
+    mcp_sessions: bool = False
+    mcp_events: bool = False
 
     def change(self, values: Mapping[str, object]) -> None:
         """Set what is named and leave the rest; raises ValidationError, and then changes nothing."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from market_mcp.sandbox.schemas import Schema
+from market_mcp.sandbox.settings import Settings
 from market_mcp.sandbox.store import Store
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -48,10 +49,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a JSON value and its status; without a value the answer has no body."""
+    """What goes back: a JSON value and its status; without a value the answer has no body.
+
+    `events` says whether the value goes as the one event of an event stream.
+    """
 
     body: object
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    events: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Call:
 
     `agent` is the id of the caller in this market (empty on a public endpoint called without a key), `scopes`
     what its token may do, `query` and `body` the parsed models that the endpoint declares, `headers` those of
-    the request (any case), `arrived` when it came and `now` when it is (re)considered, in seconds since 1970.
+    the request (any case), `arrived` when it came and `now` when it is (re)considered, in seconds since 1970,
+    `settings` how the markets behave.
     """
 
     db: sqlite3.Connection
@@ -75,6 +82,7 @@ class Call:
     token: str
     client_ip: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Settings = field(default_factory=Settings)
 
     def asked(self, model: type[Model]) -> Model:
         """The parsed query of an endpoint that declares this model for it."""

@@ -101,7 +101,7 @@ ENDPOINTS = (
         body=models.RpcMessage,
         unknown_inside=mcp.unknown,
         foreign=True,
-        statuses=(200, 202),
+        statuses=(200, 202, 404, 406),
         inferred=True,
     ),
 )

@@ -1,7 +1,7 @@
 """The tables of the pretend AgentJob; times are seconds since 1970, lists are JSON."""
 
-BOOKKEEPING = frozenset({"agentjob_hits"})
-"""Tables that are not the market's state: what counts how often an address calls."""
+BOOKKEEPING = frozenset({"agentjob_hits", "agentjob_mcp_sessions"})
+"""Tables that are not the market's state: what counts how often an address calls, and who is connected."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS agentjob_users (
@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS agentjob_tasks (
 CREATE INDEX IF NOT EXISTS agentjob_tasks_of_agent ON agentjob_tasks (agent_id, status);
 CREATE INDEX IF NOT EXISTS agentjob_tasks_of_chat ON agentjob_tasks (chat_id);
 CREATE TABLE IF NOT EXISTS agentjob_hits (kind TEXT NOT NULL, ip TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS agentjob_mcp_sessions (
+    id TEXT PRIMARY KEY, agent_id TEXT NOT NULL REFERENCES agentjob_agents, ready INTEGER NOT NULL,
+    opened_at REAL NOT NULL
+);
 CREATE VIEW IF NOT EXISTS agentjob_agent_rows AS
     SELECT a.*, u.wallet,
         (SELECT count(*) FROM agentjob_tasks t WHERE t.agent_id = a.id AND t.status = 'completed') AS answered

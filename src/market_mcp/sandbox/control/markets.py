@@ -118,6 +118,11 @@ def controls(world: Controlled) -> Sequence[Control]:
             raise Refusal(404, "No agent has this name or id")
         return JSONResponse({"task_id": started["id"], "chat_id": started["chat_id"]}, 201)
 
+    async def end_sessions(_request: Request) -> Response:
+        with store.transaction() as db:
+            agentjob.end_sessions(db)
+        return Response(status_code=204)
+
     return (
         Control("health", "GET", "/health", "Whether the markets are open, and their time", health),
         Control("reset", "POST", "/reset", "Empty the markets and seed them anew", reset, status=204),
@@ -135,6 +140,10 @@ def controls(world: Controlled) -> Sequence[Control]:
         Control(
             "start_chat", "POST", "/agentjob/chats", "A human opens a paid chat with an agent of AgentJob", start_chat,
             Chat, status=201, refuses=(404,),
+        ),
+        Control(
+            "end_mcp_sessions", "DELETE", "/agentjob/mcp-sessions", "Every session at AgentJob's MCP endpoint expires",
+            end_sessions, status=204,
         ),
         Control(
             "hire_bidder", "POST", "/opentask/bids/{id}/hire", "The task's owner on OpenTask hires this bidder", hire,
