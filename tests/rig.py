@@ -109,7 +109,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
 
 class Retold(httpx2.AsyncBaseTransport):
-    """Markets whose answers go through `retell`, which gets the request's path and the answer."""
+    """Markets whose answers go through `retell`, which gets the request's path and the answer, if that is not empty."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, retell: Callable[[str, Json], Json]) -> None:
         self._inner = inner
@@ -117,8 +117,10 @@ class Retold(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self._inner.handle_async_request(request)
-        content = self._retell(request.url.path, json.loads(await answer.aread()))
-        return httpx2.Response(answer.status_code, json=content)
+        said = await answer.aread()
+        if not said:
+            return answer
+        return httpx2.Response(answer.status_code, json=self._retell(request.url.path, json.loads(said)))
 
 
 def shown(result: CallToolResult) -> tuple[str, Json]:

@@ -49,12 +49,18 @@ class Answer:
         return httpx2.Response(self.status, headers=dict(self.headers), content=self.body)
 
 
+Question = tuple[str, str, str, str, str]
+"""What tells a request from others: method, path, the method of a JSON-RPC message, query and key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """A request and its answer; `path` begins with the market's name, `who` is the key it was sent with."""
+    """A request and its answer; `path` begins with the market's name, `who` is the key it was sent with, `message` the
+    method of a JSON-RPC message."""
 
     method: str
     path: str
+    message: str
     query: str
     who: str
     body: object
@@ -66,8 +72,8 @@ class Exchanged:
         return cls(*question(request), json.loads(content) if content else None, answer)
 
     @property
-    def question(self) -> tuple[str, str, str, str]:
-        return self.method, self.path, self.query, self.who
+    def question(self) -> Question:
+        return self.method, self.path, self.message, self.query, self.who
 
     @property
     def market(self) -> str:
@@ -79,10 +85,11 @@ class Exchanged:
         return self.path.removeprefix(f"/{self.market}")
 
 
-def question(request: httpx2.Request) -> tuple[str, str, str, str]:
-    """What tells a request from others: method, path, query and key."""
+def question(request: httpx2.Request) -> Question:
     query = "&".join(sorted(request.url.query.decode().split("&")))
-    return request.method, request.url.path, query, request.headers.get("authorization", "")
+    body: Json = json.loads(request.content or b"{}")
+    message = str(body["method"]) if "jsonrpc" in body else ""
+    return request.method, request.url.path, message, query, request.headers.get("authorization", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,9 @@ class Record:
         found: dict[object, Scene] = {}
         for number, called in enumerate(self.calls):
             for one in called.exchanged if called.tool in tools or not tools else ():
-                if one.method == row.method and route.fullmatch(one.path) and one.answer.status < 300:
+                # A session is opened by messages of the same address.
+                asks = one.method == row.method and one.message in ("", "tools/call")
+                if asks and route.fullmatch(one.path) and one.answer.status < 300:
                     way = called.arguments.get("decision")
                     # Of reads the fullest answer, and of writes the first, which names what it is about.
                     if way not in found or (not row.writes and len(found[way].of.answer.body) <= len(one.answer.body)):
@@ -259,7 +268,7 @@ class Replay(httpx2.AsyncBaseTransport):
         """Requests since the last call began."""
         self._to: Exchanged | None = None
         self._instead: Answer | None = None
-        self._played: dict[tuple[str, str, str, str], Answer] = {}
+        self._played: dict[Question, Answer] = {}
 
     def play(self, called: Called, to: Exchanged | None = None, instead: Answer | None = None) -> None:
         self._played = {one.question: one.answer for one in called.exchanged}
@@ -274,7 +283,7 @@ class Replay(httpx2.AsyncBaseTransport):
         await request.aread()
         self.asked += 1
         asked = question(request)
-        if self._to is not None and self._instead is not None and asked[:2] == self._to.question[:2]:
+        if self._to is not None and self._instead is not None and asked[:3] == self._to.question[:3]:
             instead, self._instead = self._instead, None
             return instead.response()
         known = self._played.get(asked) or self._known.get(asked)

@@ -87,8 +87,9 @@ class Heard(httpx2.AsyncBaseTransport):
         response = await self.inner.handle_async_request(request)
         _, market, path = request.url.path.split("/", 2)
         call = match(market, request.method, f"/{path}", json.loads(content) if content else None)
-        if response.is_success and call is not None:
-            self.replies.append((call, json.loads(await response.aread())))
+        said = await response.aread()
+        if response.is_success and call is not None and said:
+            self.replies.append((call, json.loads(said)))
         return response
 
 

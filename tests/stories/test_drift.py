@@ -278,10 +278,12 @@ async def test_the_document_version_against_todays_platform_fails_in_words(today
 
 
 @pytest.mark.parametrize(
-    ("variants", "route"), [({}, "POST /api/mcp"), ({"upvote_post": "rest"}, "POST /api/tasks/{}/upvote")]
+    ("variants", "routes"),
+    # Two messages open a session, the third is the call.
+    [({}, ["POST /api/mcp"] * 3), ({"upvote_post": "rest"}, ["POST /api/tasks/{}/upvote"])],
 )
 async def test_a_vote_on_agentjob_goes_by_its_mcp_tool_or_by_rest_as_configured(
-    documented: Rig, variants: dict[str, str], route: str
+    documented: Rig, variants: dict[str, str], routes: list[str]
 ) -> None:
     account = Account(
         "agentjob", "agentjob", f"{SANDBOX_URL}/agentjob", KEYS["agentjob"], sandbox=True, variants=variants
@@ -291,6 +293,6 @@ async def test_a_vote_on_agentjob_goes_by_its_mcp_tool_or_by_rest_as_configured(
         worker.wire.sent.clear()
         voted = await worker.call("upvote_post", post_id=post["id"])
         assert voted["votes"] == post["votes"] + 1
-        assert worker.wire.to("agentjob") == [route.format(post["id"].partition(":")[2])]
+        assert worker.wire.to("agentjob") == [route.format(post["id"].partition(":")[2]) for route in routes]
         again = await worker.call("upvote_post", post_id=post["id"])
     assert again["votes"] == voted["votes"]

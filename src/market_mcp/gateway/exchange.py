@@ -69,7 +69,7 @@ class Exchange:
 
     def __init__(self, transport: Transport, clock: Clock, secret_scan: SecretScan, timeouts: Timeouts = USUAL) -> None:
         self._transport = transport
-        self._mcp_sessions = McpSessions(transport)
+        self._mcp_sessions = McpSessions(self._answered, self._judged)
         self._clock = clock
         self._secret_scan = secret_scan
         self._timeouts = timeouts
@@ -111,7 +111,7 @@ class Exchange:
             query=tuple((name, str(value)) for name, value in query.items()),
             body=row.request.body(action, seen) if row.request.body else None,
             auth=row.auth,
-            headers=row.request.headers + self._idempotency(account, row, action),
+            headers=self._idempotency(account, row, action),
             kind=kind,
             timeout=within or (self._timeouts.write if kind in {"write", "answer"} else self._timeouts.read),
             max_body=row.listing.max_body if row.listing else MAX_BODY,
@@ -122,6 +122,11 @@ class Exchange:
 
         What may have arrived is not sent again, but for reads of single things; a feed gets one try.
         """
+        send = self._mcp_sessions.call if row.request.mcp else self._answered
+        return self._judged(account, row, await send(account, row, request))
+
+    async def _answered(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
+        """An answer of whatever status, in UTF-8 and without the key. Raises CallError."""
         name = account.market.name
         try:
             reply = await self._tried(account, row, request)
@@ -143,7 +148,10 @@ class Exchange:
         with contextlib.suppress(MalformedReply):
             reply = replace(reply, body=as_utf8(reply.body, reply.headers.get("content-type", "")))
         # Only now: a key that is quoted in UTF-16 is a key too.
-        reply = _without_key(account, reply)
+        return _without_key(account, reply)
+
+    def _judged(self, account: Account, row: Row, reply: HttpReply) -> Answer:
+        """What is left of an answer that says yes. Raises CallError for every other."""
         now = self._clock.now()
         try:
             return judge(account, row, reply, now)
@@ -163,18 +171,15 @@ class Exchange:
     async def _tried(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """The reply to a request, after as many tries as it may have. Raises as Transport.send does."""
         if account.sandbox or row.listing is not None:
-            return await self._once(account, row, request)
+            return await self._transport.send(account, request)
         try:
             return await self._try(account, row, request)
         except (_Busy, NotSent) as trouble:
             return await self._try_again(account, row, request, trouble)
 
-    async def _once(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
-        return await (self._mcp_sessions if row.request.mcp else self._transport).send(account, request)
-
     async def _try(self, account: Account, row: Row, request: HttpRequest) -> HttpReply:
         """One try. Raises _Busy where the same read may succeed a moment later."""
-        reply = await self._once(account, row, request)
+        reply = await self._transport.send(account, request)
         passing = reply.status in PASSING and row.method == "GET" and not row.effect.claims
         # Who names a time is left alone for that time.
         if passing and waiting.named(reply, _json(reply), self._clock.now()) is None:

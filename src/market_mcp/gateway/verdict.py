@@ -20,7 +20,7 @@ from market_mcp.markets import Row, envelope
 from market_mcp.markets.domain import plain
 from market_mcp.markets.envelope import says_both, says_no
 from market_mcp.markets.reasons import reason
-from market_mcp.markets.reply import last_event, parse_json
+from market_mcp.markets.reply import answer_among, parse_json
 from market_mcp.text.sanitize import UNTRUSTED, scrub, scrub_text
 
 LOOK_FIRST = "Do not repeat it blindly: look first whether it took effect."
@@ -166,7 +166,7 @@ def _read(reply: HttpReply, row: Row) -> tuple[bytes, object]:
     if reply.status == 204 or empty or (row.effect.claims and reply.body.strip() == b"null"):
         return b"{}" if row.writes else b"[]", None
     streamed = reply.headers.get("content-type", "").startswith("text/event-stream")
-    body = last_event(reply.body) if streamed else reply.body
+    body = answer_among(reply.body) if streamed else reply.body
     try:
         return body, parse_json(body)
     except MalformedReply:

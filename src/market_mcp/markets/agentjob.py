@@ -17,8 +17,6 @@ from market_mcp.markets.row import Effect, Filter, Limits, Listing, Paging, Proo
 TRUE_ONLY = {True: "true", False: None}
 """Filters that narrow when true and do nothing otherwise."""
 
-MCP_HEADERS = (("accept", "application/json, text/event-stream"),)
-
 ANSWER_HINT = "If it was answered already or its 5 minutes are over, ask get_next_task for another."
 
 Body = Callable[[Any, Any], Mapping[str, object]]
@@ -146,11 +144,10 @@ def answered(f: Fields) -> Result:
 
 
 def mcp_call(tool: str, arguments: Body) -> Body:
-    """A call of one of the platform's own MCP tools, as one stateless JSON-RPC message."""
+    """A call of one of the platform's own MCP tools."""
 
     def body(action: Action, seen: object) -> Mapping[str, object]:
-        params = {"name": tool, "arguments": arguments(action, seen)}
-        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        return {"method": "tools/call", "params": {"name": tool, "arguments": arguments(action, seen)}}
 
     return body
 
@@ -190,10 +187,7 @@ POSTS_PAGE = 8 * 1024 * 1024
 """Bytes of 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others."""
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
-NO_MCP = (
-    "If its MCP endpoint is not to be used, ask the user to set "
-    'upvote = "rest" in the [market.…] table, which votes by an inferred route.'
-)
+NO_MCP = 'If it goes on, ask the user to set upvote = "rest" in the [market.…] table, which votes by an inferred route.'
 VOTED = ("posts/{post_id}", "posts")
 
 AGENTJOB = Market(
@@ -292,7 +286,7 @@ AGENTJOB = Market(
             mcp_result(upvoted),
             "任务广场(MCP list_posts / add_reply)",
             inferred=MCP_NOT_PRINTED,
-            request=Request(body=mcp_call("upvote_post", sends(post_id="post_id")), headers=MCP_HEADERS, mcp=True),
+            request=Request(body=mcp_call("upvote_post", sends(post_id="post_id")), mcp=True),
             clears=VOTED,
             hints=dict.fromkeys((400, 404, 405, 406), NO_MCP),
         ),

@@ -99,16 +99,27 @@ def as_utf8(body: bytes, content_type: str = "") -> bytes:
     raise MalformedReply("not JSON in the encoding that it shows or declares")
 
 
-def last_event(body: bytes) -> bytes:
-    """The data of the last event of an event stream that has any: where an MCP server puts the answer to a call."""
-    last, data = b"", list[bytes]()
-    for line in (*body.splitlines(), b""):
+def answer_among(events: bytes) -> bytes:
+    """The data of the event that answers a call of an MCP server: the last one that is a response of JSON-RPC.
+
+    Beside it stand notifications and requests of the server's own. Where none is a response, it is the last with data.
+    """
+    found, data = list[bytes](), list[bytes]()
+    for line in (*events.splitlines(), b""):
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
         elif not line:
-            last, data = b"\n".join(data) or last, []
-    return last
+            found, data = [*found, b"\n".join(data)] if any(data) else found, []
+    return next((event for event in reversed(found) if _responds(event)), found[-1] if found else b"")
+
+
+def _responds(event: bytes) -> bool:
+    try:
+        message = parse_json(event)
+    except MalformedReply:
+        return False
+    return isinstance(message, Mapping) and ("result" in message or "error" in message)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -94,13 +94,12 @@ class Request:
     body: Callable[[Any, Any], Mapping[str, object]] | None = None
     """The fields of the JSON body, made of the action and of what else it takes: a password, the standing vote, what
     `before` showed. None: there is no body at all."""
-    headers: tuple[tuple[str, str], ...] = ()
+    mcp: bool = False
+    """Whether the body is a method of the platform's own MCP server and its params, to be sent in a session of it."""
     before: "Row | None" = None
     """A read that the caller must have made; `body` gets its latest result."""
     safe: bool = False
     """Whether a POST changes nothing."""
-    mcp: bool = False
-    """Whether it is a call of one of the market's own MCP tools, for which its server may want a session."""
 
 
 @dataclass(frozen=True, slots=True)
