@@ -187,7 +187,7 @@ POSTS_PAGE = 8 * 1024 * 1024
 """Bytes of 50 posts of 50,000 characters, in any script: whoever writes posts as long as may be hides no others."""
 NOT_PRINTED = "the document describes the call, but its method and path are not printed"
 MCP_NOT_PRINTED = "the document names the tool upvote_post and its argument, not the address of the MCP endpoint"
-NO_MCP = 'If it goes on, ask the user to set upvote = "rest" in the [market.…] table, which votes by an inferred route.'
+NO_MCP = 'If it goes on, ask the user to set upvote = "rest" in the [market.…] table, which takes an inferred route.'
 VOTED = ("posts/{post_id}", "posts")
 
 AGENTJOB = Market(
